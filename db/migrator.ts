@@ -1,0 +1,138 @@
+import { createHash } from 'node:crypto'
+import fs from 'node:fs/promises'
+import path from 'node:path'
+import { Kysely, MysqlAdapter, sql } from 'kysely'
+import { FileMigrationProvider, type MigrationResultSet, Migrator } from 'kysely/migration'
+import { asDriverError } from './classify-error.ts'
+import type { ConnectionOptions } from './connection-options.ts'
+import { ResilientMysqlDialect } from './dialect.ts'
+import type { DB } from './schema.ts'
+
+/** How long a migrator waits for another one of the same schema, in seconds. */
+const LOCK_WAIT_SECONDS = 60
+
+/** A migration that failed: its file, and the database's own error as `cause`. */
+export class MigrationError extends Error {
+  override readonly name = 'MigrationError'
+  readonly migration: string | undefined
+  constructor(migration: string | undefined, cause: unknown) {
+    const text = cause instanceof Error ? cause.message : String(cause)
+    super(migration === undefined ? text : `migration ${migration} failed: ${text}`, { cause })
+    this.migration = migration
+  }
+}
+
+/** Another migrator held the schema's lock for longer than `LOCK_WAIT_SECONDS`, or the server could not grant it. */
+export class MigrationLockError extends Error {
+  override readonly name = 'MigrationLockError'
+}
+
+export interface MigrationStatus {
+  readonly name: string
+  readonly executedAt: Date | undefined
+}
+
+/**
+ * Runs what has not run yet and returns the names of what it ran: none when there was nothing to do.
+ * @throws MigrationError
+ */
+export async function migrateToLatest(connection: ConnectionOptions, folder: string): Promise<string[]> {
+  return await withMigrator(connection, folder, async (migrator) => namesOf(await migrator.migrateToLatest()))
+}
+
+/**
+ * Takes the last migration back and returns its name: none when there was nothing to take back.
+ * @throws MigrationError
+ */
+export async function migrateDown(connection: ConnectionOptions, folder: string): Promise<string[]> {
+  return await withMigrator(connection, folder, async (migrator) => namesOf(await migrator.migrateDown()))
+}
+
+/** Every migration of the folder, in order, with the time at which it ran. Changes nothing. */
+export async function readMigrationStatus(connection: ConnectionOptions, folder: string): Promise<MigrationStatus[]> {
+  return await withMigrator(connection, folder, async (migrator) =>
+    (await migrator.getMigrations()).map(({ name, executedAt }) => ({ name, executedAt })),
+  )
+}
+
+/** The name of the newest migration in the folder. */
+export async function findLatestMigration(folder: string): Promise<string | undefined> {
+  const names = Object.keys(await createProvider(folder).getMigrations())
+  return names.toSorted((a, b) => (a < b ? -1 : 1)).at(-1)
+}
+
+/** Whether the migration `name` has run: false also where no migration ever did. */
+export async function hasRun(db: Kysely<DB>, name: string): Promise<boolean> {
+  try {
+    const row = await db
+      .selectFrom(sql<{ name: string }>`kysely_migration`.as('migration'))
+      .select('migration.name')
+      .where('migration.name', '=', name)
+      .executeTakeFirst()
+    return row !== undefined
+  } catch (error) {
+    if (asDriverError(error).errno === NO_SUCH_TABLE) return false
+    throw error
+  }
+}
+
+const NO_SUCH_TABLE = 1146
+
+async function withMigrator<T>(
+  connection: ConnectionOptions,
+  folder: string,
+  task: (migrator: Migrator) => Promise<T>,
+): Promise<T> {
+  const db = new Kysely<unknown>({ dialect: new MigrationDialect(connection) })
+  try {
+    return await task(new Migrator({ db, provider: createProvider(folder) }))
+  } finally {
+    await db.destroy()
+  }
+}
+
+function createProvider(folder: string): FileMigrationProvider {
+  return new FileMigrationProvider({ fs, path, migrationFolder: folder })
+}
+
+/** Kysely's migrator returns its error; here it is thrown. */
+function namesOf({ error, results = [] }: MigrationResultSet): string[] {
+  if (error === undefined) return results.map(({ migrationName }) => migrationName)
+  if (error instanceof MigrationLockError) throw error
+  throw new MigrationError(results.find(({ status }) => status === 'Error')?.migrationName, error)
+}
+
+class MigrationDialect extends ResilientMysqlDialect {
+  readonly #schema: string
+  constructor(connection: ConnectionOptions) {
+    super({ connection, pool: { size: 1 } })
+    this.#schema = connection.database
+  }
+  override createAdapter(): MysqlAdapter {
+    return new MigrationAdapter(this.#schema)
+  }
+}
+
+/**
+ * One migrator a schema at a time. Kysely's own lock has one name for all schemas of a server and is not checked: after
+ * a wait that failed it would migrate unlocked. The server drops the lock with the session, so a crash leaves none.
+ */
+class MigrationAdapter extends MysqlAdapter {
+  readonly #lockName: string
+  constructor(schema: string) {
+    super()
+    // Hashed: MySQL refuses lock names of more than 64 characters, and a schema's name alone can have as many.
+    this.#lockName = `still-here:${createHash('sha256').update(schema).digest('hex').slice(0, 32)}`
+  }
+  override async acquireMigrationLock(db: Kysely<unknown>): Promise<void> {
+    const { rows } = await sql<{ granted: number | null }>`
+      select get_lock(${this.#lockName}, ${LOCK_WAIT_SECONDS}) as granted
+    `.execute(db)
+    if (rows[0]?.granted !== 1) {
+      throw new MigrationLockError(`another migration of this schema did not end within ${LOCK_WAIT_SECONDS} s`)
+    }
+  }
+  override async releaseMigrationLock(db: Kysely<unknown>): Promise<void> {
+    await sql`select release_lock(${this.#lockName})`.execute(db)
+  }
+}
