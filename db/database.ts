@@ -1,0 +1,52 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { Kysely } from 'kysely'
+import { systemClock } from './clock.ts'
+import type { ConnectionOptions } from './connection-options.ts'
+import { resilientMysqlDialect } from './dialect.ts'
+import { checkHealth, type HealthReport } from './health.ts'
+import type { PoolOptions } from './pool/options.ts'
+import type { PoolEvent, PoolStats } from './pool/stats.ts'
+import type { DB } from './schema.ts'
+import { Scope } from './scope.ts'
+
+export interface DatabaseOptions {
+  readonly connection: ConnectionOptions
+  readonly pool?: Partial<PoolOptions>
+  readonly strategy?: 'pooled' | 'per-request'
+  readonly onEvent?: (event: PoolEvent) => void
+}
+
+/** The database as the rest of the service sees it. */
+export interface Database {
+  readonly kysely: Kysely<DB>
+  readonly stats: PoolStats
+  /** A caller's time, running from now. */
+  createScope(timeoutMs: number): Scope
+  /** Runs `task`, every statement of it in `scope`: none outlives it, nor waits longer for a connection. */
+  runInScope<T>(scope: Scope, task: () => T): T
+  /** Asks the database whether it answers, within `HEALTH_TIMEOUT_MS`; never throws. */
+  health(): Promise<HealthReport>
+  /** Ends every connection: holders have `deadlineMs` to finish. Never rejects. */
+  close(options: { readonly deadlineMs: number }): Promise<void>
+}
+
+/**
+ * Wires the database side. Connects by itself and again, so the database need not be there yet.
+ * @throws PoolOptionsError
+ */
+export function createDatabase(options: DatabaseOptions): Database {
+  const scopes = new AsyncLocalStorage<Scope>()
+  const dialect = resilientMysqlDialect({ ...options, currentScope: () => scopes.getStore() })
+  const kysely = new Kysely<DB>({ dialect })
+  const database: Database = {
+    kysely,
+    get stats() {
+      return dialect.stats
+    },
+    createScope: (timeoutMs) => new Scope(systemClock, timeoutMs),
+    runInScope: (scope, task) => scopes.run(scope, task),
+    health: () => checkHealth(database),
+    close: (closeOptions) => dialect.close(closeOptions),
+  }
+  return database
+}

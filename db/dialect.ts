@@ -1,0 +1,177 @@
+import {
+  type AbortableOperationOptions,
+  type CompiledQuery,
+  createQueryId,
+  type DatabaseConnection,
+  type Dialect,
+  type Driver,
+  IdentifierNode,
+  type Kysely,
+  MysqlAdapter,
+  MysqlIntrospector,
+  MysqlQueryCompiler,
+  type QueryCompiler,
+  RawNode,
+  type TransactionSettings,
+} from 'kysely'
+import { type Clock, systemClock } from './clock.ts'
+import type { ConnectionOptions } from './connection-options.ts'
+import { Lease, type LeaseDependencies } from './lease.ts'
+import type { Random } from './pool/backoff.ts'
+import type { ConnectionSource } from './pool/connection-source.ts'
+import { createConnector } from './pool/connector.ts'
+import { LoopTurn } from './pool/loop-turn.ts'
+import { type PoolOptions, resolvePoolOptions } from './pool/options.ts'
+import { PerRequestSource } from './pool/per-request-source.ts'
+import { ResilientPool } from './pool/resilient-pool.ts'
+import type { PoolEvent, PoolStats } from './pool/stats.ts'
+import { Scope } from './scope.ts'
+
+export interface ResilientMysqlOptions {
+  readonly connection: ConnectionOptions
+  /** The settings of `poolSettings`; what is left out has its default. */
+  readonly pool?: Partial<PoolOptions>
+  /** `pooled`, the default, or a new connection for each use: slow, and a yardstick. */
+  readonly strategy?: 'pooled' | 'per-request'
+  /** The deadline of whoever runs a statement now; without one `acquireTimeoutMs` bounds the wait for a connection. */
+  readonly currentScope?: () => Scope | undefined
+  readonly onEvent?: (event: PoolEvent) => void
+  readonly clock?: Clock
+  readonly random?: Random
+}
+
+/**
+ * A Kysely dialect whose connections never go away.
+ * @throws PoolOptionsError
+ */
+export function resilientMysqlDialect(options: ResilientMysqlOptions): ResilientMysqlDialect {
+  return new ResilientMysqlDialect(options)
+}
+
+export class ResilientMysqlDialect implements Dialect {
+  readonly #deps: DriverDependencies
+
+  constructor(options: ResilientMysqlOptions) {
+    const pool = resolvePoolOptions(options.pool)
+    const { clock = systemClock, random = Math.random, onEvent = () => {} } = options
+    const turn = new LoopTurn()
+    const connect = createConnector(options.connection, { clock, turn, connectTimeoutMs: pool.connectTimeoutMs })
+    const source =
+      options.strategy === 'per-request'
+        ? new PerRequestSource({ connect })
+        : new ResilientPool(pool, { connect, clock, turn, random, onEvent })
+    const currentScope = options.currentScope ?? (() => undefined)
+    this.#deps = { source, clock, random, onEvent, currentScope, acquireTimeoutMs: pool.acquireTimeoutMs }
+  }
+
+  get stats(): PoolStats {
+    return this.#deps.source.stats
+  }
+
+  /** Ends the connections: holders have `deadlineMs` to finish. Kysely's own `destroy()` gives them 5 s. */
+  close(options: { readonly deadlineMs: number }): Promise<void> {
+    return this.#deps.source.close(options)
+  }
+
+  createDriver(): Driver {
+    return new ResilientMysqlDriver(this.#deps)
+  }
+
+  createQueryCompiler(): QueryCompiler {
+    return new MysqlQueryCompiler()
+  }
+
+  createAdapter(): MysqlAdapter {
+    return new MysqlAdapter()
+  }
+
+  createIntrospector(db: Kysely<unknown>): MysqlIntrospector {
+    return new MysqlIntrospector(db)
+  }
+}
+
+interface DriverDependencies extends LeaseDependencies {
+  readonly source: ConnectionSource
+  readonly currentScope: () => Scope | undefined
+}
+
+const DESTROY_DEADLINE_MS = 5000
+
+/**
+ * Kysely's driver over leases. Kysely's own would give back whatever connection comes, let a failing ROLLBACK replace
+ * the first error, and knows neither statements' kinds nor deadlines.
+ */
+class ResilientMysqlDriver implements Driver {
+  readonly #deps: DriverDependencies
+
+  constructor(deps: DriverDependencies) {
+    this.#deps = deps
+  }
+
+  async init(): Promise<void> {}
+
+  async acquireConnection(options?: AbortableOperationOptions): Promise<DatabaseConnection> {
+    const scope = this.#deps.currentScope() ?? this.#scopeOf(options?.signal)
+    return await Lease.acquire(this.#deps, scope)
+  }
+
+  async beginTransaction(connection: DatabaseConnection, settings: TransactionSettings): Promise<void> {
+    await leaseOf(connection).begin(settings)
+  }
+
+  async commitTransaction(connection: DatabaseConnection): Promise<void> {
+    await leaseOf(connection).commit()
+  }
+
+  async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+    await leaseOf(connection).rollback()
+  }
+
+  async savepoint(connection: DatabaseConnection, name: string, compile: QueryCompiler['compileQuery']): Promise<void> {
+    await leaseOf(connection).control(savepointQuery('savepoint', name, compile))
+  }
+
+  async rollbackToSavepoint(
+    connection: DatabaseConnection,
+    name: string,
+    compile: QueryCompiler['compileQuery'],
+  ): Promise<void> {
+    await leaseOf(connection).control(savepointQuery('rollback to', name, compile))
+  }
+
+  async releaseSavepoint(
+    connection: DatabaseConnection,
+    name: string,
+    compile: QueryCompiler['compileQuery'],
+  ): Promise<void> {
+    await leaseOf(connection).control(savepointQuery('release savepoint', name, compile))
+  }
+
+  async releaseConnection(connection: DatabaseConnection): Promise<void> {
+    leaseOf(connection).release()
+  }
+
+  async destroy(): Promise<void> {
+    await this.#deps.source.close({ deadlineMs: DESTROY_DEADLINE_MS })
+  }
+
+  /** A caller's own AbortSignal, when no scope is current. */
+  #scopeOf(signal: AbortSignal | undefined): Scope | undefined {
+    if (!signal) return undefined
+    const scope = new Scope(this.#deps.clock, Number.POSITIVE_INFINITY)
+    if (signal.aborted) scope.abort(signal.reason)
+    signal.addEventListener('abort', () => scope.abort(signal.reason), { once: true })
+    return scope
+  }
+}
+
+/** Kysely hands back what this driver gave it. */
+function leaseOf(connection: DatabaseConnection): Lease {
+  if (!(connection instanceof Lease)) throw new TypeError('not a connection of this driver')
+  return connection
+}
+
+function savepointQuery(command: string, name: string, compile: QueryCompiler['compileQuery']): CompiledQuery {
+  const node = RawNode.createWithChildren([RawNode.createWithSql(`${command} `), IdentifierNode.create(name)])
+  return compile(node, createQueryId())
+}

@@ -1,0 +1,86 @@
+import type { Outcome } from './classify-error.ts'
+import type { PoolStats } from './pool/stats.ts'
+
+/** The caller's time was up before the database answered. */
+export class DeadlineExceededError extends Error {
+  override readonly name = 'DeadlineExceededError'
+  readonly timeoutMs: number
+  constructor(timeoutMs: number) {
+    super(`no answer within ${Math.round(timeoutMs)} ms`)
+    this.timeoutMs = timeoutMs
+  }
+}
+
+/** No connection could be handed out in the caller's time. `cause` is the last failure to connect, if any. */
+export class AcquireTimeoutError extends Error {
+  override readonly name = 'AcquireTimeoutError'
+  readonly stats: PoolStats
+  constructor(waitedMs: number, stats: PoolStats, options?: ErrorOptions) {
+    super(`no connection after ${Math.round(waitedMs)} ms (${describe(stats)})`, options)
+    this.stats = stats
+  }
+}
+
+/** Refused on arrival: so many wait already that this caller's time would be up before its turn. */
+export class QueueFullError extends Error {
+  override readonly name = 'QueueFullError'
+  readonly stats: PoolStats
+  constructor(stats: PoolStats) {
+    super(`too many callers wait for a connection (${describe(stats)})`)
+    this.stats = stats
+  }
+}
+
+/** The database does not let this service in, and waiting would not help; `cause` says why. */
+export class ConnectRefusedError extends Error {
+  override readonly name = 'ConnectRefusedError'
+  constructor(options: ErrorOptions) {
+    super('the database refuses connections', options)
+  }
+}
+
+/** The pool is closing or closed. */
+export class PoolClosedError extends Error {
+  override readonly name = 'PoolClosedError'
+  constructor() {
+    super('the pool is closed')
+  }
+}
+
+/** A statement was lost, refused or rolled back with its connection or server; `outcome` says what is certain. */
+export class StatementLostError extends Error {
+  override readonly name = 'StatementLostError'
+  readonly outcome: Exclude<Outcome, 'failed' | 'commitUnknown'>
+  constructor(outcome: StatementLostError['outcome'], options: ErrorOptions) {
+    super(`statement lost, outcome: ${outcome}`, options)
+    this.outcome = outcome
+  }
+}
+
+/** COMMIT was sent and not answered: the transaction is either all there or not at all. */
+export class CommitUnknownError extends Error {
+  override readonly name = 'CommitUnknownError'
+  constructor(options: ErrorOptions) {
+    super('the connection was lost on COMMIT; whether it took effect is unknown', options)
+  }
+}
+
+/** Whether this came from the database side: a refused, lost or failed statement, or no connection at all. */
+export function isDatabaseError(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  return ownErrors.some((OwnError) => error instanceof OwnError) || 'errno' in error || 'fatal' in error
+}
+
+const ownErrors = [
+  DeadlineExceededError,
+  AcquireTimeoutError,
+  QueueFullError,
+  ConnectRefusedError,
+  PoolClosedError,
+  StatementLostError,
+  CommitUnknownError,
+]
+
+function describe({ total, idle, acquired, waiting, connecting }: PoolStats): string {
+  return `total=${total}, idle=${idle}, acquired=${acquired}, connecting=${connecting}, waiting=${waiting}`
+}

@@ -1,0 +1,226 @@
+import type { CompiledQuery, DatabaseConnection, QueryResult, TransactionSettings } from 'kysely'
+import type { Outcome } from './classify-error.ts'
+import type { Clock } from './clock.ts'
+import { CommitUnknownError, StatementLostError } from './errors.ts'
+import { type Random, replayPauseMs } from './pool/backoff.ts'
+import { type Connection, StatementFailure } from './pool/connection.ts'
+import type { ConnectionSource } from './pool/connection-source.ts'
+import type { PoolEvent } from './pool/stats.ts'
+import type { Scope } from './scope.ts'
+import { type StatementKind, statementKind } from './statement-kind.ts'
+
+/** A read that keeps losing its connection may be the reason: it is not asked more often than this. */
+const MAX_RUNS = 5
+/** Longest wait for ROLLBACK's answer, in ms. */
+const ROLLBACK_TIMEOUT_MS = 1000
+
+export interface LeaseDependencies {
+  readonly source: ConnectionSource
+  readonly clock: Clock
+  readonly random: Random
+  /** For callers without a scope: how long a refused statement is tried again. */
+  readonly acquireTimeoutMs: number
+  readonly onEvent: (event: PoolEvent) => void
+}
+
+type TransactionState =
+  | { readonly name: 'none' }
+  | { readonly name: 'open'; readonly isReadOnly: boolean }
+  /** Its server has ended it, or will when the connection goes. */
+  | { readonly name: 'lost' }
+
+/**
+ * What Kysely holds between acquire and release: one connection, or, as long as nothing depends on the session, its
+ * successors. Runs a statement again only when it is certain that this changes nothing twice.
+ */
+export class Lease implements DatabaseConnection {
+  readonly #deps: LeaseDependencies
+  readonly #scope: Scope | undefined
+  #connection: Connection | undefined
+  #transaction: TransactionState = { name: 'none' }
+  #isDirty = false
+  /** Later statements may depend on what an earlier one did to the session, LAST_INSERT_ID() for one. */
+  #isPinned = false
+
+  static async acquire(deps: LeaseDependencies, scope: Scope | undefined): Promise<Lease> {
+    return new Lease(deps, scope, await deps.source.acquire(scope))
+  }
+
+  private constructor(deps: LeaseDependencies, scope: Scope | undefined, connection: Connection) {
+    this.#deps = deps
+    this.#scope = scope
+    this.#connection = connection
+  }
+
+  async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
+    return toQueryResult<R>(await this.#run(query.sql, query.parameters, statementKind(query)))
+  }
+
+  async *streamQuery<R>(query: CompiledQuery): AsyncIterableIterator<QueryResult<R>> {
+    if (statementKind(query) === 'other') this.#isDirty = true
+    this.#isPinned = true
+    try {
+      for await (const row of this.#held().stream(query.sql, query.parameters, this.#scope)) yield { rows: [row as R] }
+    } catch (error) {
+      throw error instanceof StatementFailure ? await this.#explain(error) : error
+    }
+  }
+
+  /** @throws StatementLostError or the server's error; the connection then goes back without an open transaction. */
+  async begin({ isolationLevel, accessMode }: TransactionSettings): Promise<void> {
+    const settings = [
+      ...(isolationLevel ? [`isolation level ${isolationLevel}`] : []),
+      ...(accessMode ? [accessMode] : []),
+    ]
+    if (settings.length > 0) {
+      // It is for the next transaction of this session, so that one must be ours: until then the session is dirty.
+      await this.#run(`set transaction ${settings.join(', ')}`, [], 'other')
+    }
+    const wasDirty = this.#isDirty
+    await this.#run('begin', [], 'read') // as harmless as a read: lost, nothing has begun
+    this.#isDirty = settings.length > 0 ? false : wasDirty
+    this.#isPinned = true
+    this.#transaction = { name: 'open', isReadOnly: accessMode === 'read only' }
+  }
+
+  /** @throws CommitUnknownError, or StatementLostError when the transaction is certain to have been rolled back. */
+  async commit(): Promise<void> {
+    const connection = this.#held()
+    try {
+      await connection.run('commit', [], this.#scope)
+      this.#transaction = { name: 'none' }
+    } catch (error) {
+      this.#transaction = { name: 'lost' }
+      throw await this.#explainCommit(connection, error)
+    }
+  }
+
+  /** Never throws: the caller has an error already. What cannot be rolled back is cut off at release. */
+  async rollback(): Promise<void> {
+    const connection = this.#connection
+    if (this.#transaction.name !== 'open' || !connection || connection.isDead || connection.isBusy) return
+    if ((await connection.ask('rollback', ROLLBACK_TIMEOUT_MS)) !== undefined) this.#transaction = { name: 'none' }
+  }
+
+  /** A savepoint statement of the open transaction. */
+  async control({ sql, parameters }: CompiledQuery): Promise<void> {
+    await this.#run(sql, parameters, 'write')
+  }
+
+  release(): void {
+    const connection = this.#connection
+    this.#connection = undefined
+    if (!connection) return
+    const isTransactionOpen = this.#transaction.name !== 'none'
+    this.#deps.source.release(connection, { isTransactionOpen, isDirty: this.#isDirty })
+  }
+
+  async #run(sql: string, parameters: readonly unknown[], kind: StatementKind): Promise<unknown> {
+    const startedAtMs = this.#deps.clock.now()
+    if (kind === 'other') this.#isDirty = true
+    for (let attempt = 1; ; attempt += 1) {
+      const isFirst = !this.#isPinned
+      try {
+        const result = await this.#held().run(sql, parameters, this.#scope)
+        this.#isPinned = true
+        return result
+      } catch (error) {
+        if (!(error instanceof StatementFailure)) throw error
+        const explained = await this.#explain(error)
+        if (!isFirst || !this.#mayRunAgain(explained, kind, attempt, startedAtMs)) throw this.#reported(explained)
+        this.#deps.onEvent({ name: 'retried', outcome: explained.outcome })
+        await this.#moveOn(explained, attempt)
+      }
+    }
+  }
+
+  /** The connection, as long as the lease has one: it has none after a retry that found no other. */
+  #held(): Connection {
+    if (!this.#connection) throw new StatementLostError('notSent', { cause: new Error('no connection is held') })
+    return this.#connection
+  }
+
+  #mayRunAgain(error: unknown, kind: StatementKind, attempt: number, startedAtMs: number): error is StatementLostError {
+    if (!(error instanceof StatementLostError)) return false
+    if (error.outcome === 'refused' || error.outcome === 'rolledBack') {
+      return this.#scope !== undefined || this.#deps.clock.now() - startedAtMs < this.#deps.acquireTimeoutMs
+    }
+    return attempt < MAX_RUNS && (error.outcome === 'notSent' || kind === 'read')
+  }
+
+  async #moveOn({ outcome }: StatementLostError, attempt: number): Promise<void> {
+    this.release()
+    // A lost connection needs no pause, since connecting has its own; a refusal would be repeated at once.
+    if (outcome === 'refused' || outcome === 'rolledBack') await this.#pause(replayPauseMs(attempt, this.#deps.random))
+    this.#connection = await this.#deps.source.acquire(this.#scope)
+  }
+
+  #pause(delayMs: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const onAbort = (reason: Error) => {
+        cancel()
+        reject(reason)
+      }
+      const cancel = this.#deps.clock.schedule(delayMs, () => {
+        this.#scope?.removeListener(onAbort)
+        resolve()
+      })
+      this.#scope?.addListener(onAbort)
+    })
+  }
+
+  /** The error that callers see: the server's own word about the statement, or what is certain about its loss. */
+  async #explain(failure: StatementFailure): Promise<unknown> {
+    const { cause } = failure
+    const outcome = await this.#outcomeOf(failure)
+    if (outcome === 'failed' || outcome === 'commitUnknown') return cause
+    if (this.#transaction.name === 'none') return new StatementLostError(outcome, { cause })
+    // Lost, refused or a deadlock's victim: whatever the transaction did before is undone, or must be.
+    this.#transaction = outcome === 'refused' ? this.#transaction : { name: 'lost' }
+    return new StatementLostError(outcome === 'refused' ? 'refused' : 'rolledBack', { cause })
+  }
+
+  async #explainCommit(connection: Connection, error: unknown): Promise<unknown> {
+    // Also the scope's own end: COMMIT is under way and goes on without us.
+    if (!(error instanceof StatementFailure)) return new CommitUnknownError({ cause: error })
+    const { outcome, isWrongServer } = error.verdict
+    if (isWrongServer) this.#deps.source.moveAway(connection)
+    if (outcome === 'failed') return error.cause
+    if (outcome === 'unknown') return this.#reported(new CommitUnknownError({ cause: error.cause }))
+    return new StatementLostError('rolledBack', { cause: error.cause })
+  }
+
+  async #outcomeOf({ verdict, cause }: StatementFailure): Promise<Outcome> {
+    const connection = this.#connection
+    if (!verdict.isWrongServer || !connection) return verdict.outcome
+    const isOurs = this.#transaction.name === 'open' && this.#transaction.isReadOnly
+    if (isOurs || !(await isReadOnlyServer(connection, cause))) return 'failed'
+    this.#deps.source.moveAway(connection)
+    return verdict.outcome
+  }
+
+  #reported<E>(error: E): E {
+    const isUnknown =
+      error instanceof CommitUnknownError || (error instanceof StatementLostError && error.outcome === 'unknown')
+    if (isUnknown) this.#deps.onEvent({ name: 'unknownOutcome' })
+    return error
+  }
+}
+
+/** 1290 is the answer to other options' refusals too (secure_file_priv, skip_grant_tables): the server is asked. */
+async function isReadOnlyServer(connection: Connection, cause: unknown): Promise<boolean> {
+  if ((cause as { errno?: unknown }).errno !== 1290) return true // a driver's error, or it had no such verdict
+  const rows = await connection.ask('select @@global.read_only as isReadOnly', ROLLBACK_TIMEOUT_MS)
+  return Array.isArray(rows) && rows[0]?.isReadOnly === 1
+}
+
+function toQueryResult<R>(result: unknown): QueryResult<R> {
+  if (Array.isArray(result)) return { rows: result }
+  const { insertId, affectedRows, changedRows } = result as Record<'insertId' | 'affectedRows' | 'changedRows', number>
+  return {
+    ...(insertId ? { insertId: BigInt(insertId) } : {}),
+    numAffectedRows: BigInt(affectedRows),
+    numChangedRows: BigInt(changedRows),
+    rows: [],
+  }
+}

@@ -1,0 +1,64 @@
+import { connectPauseMs, type Random } from './backoff.ts'
+
+/** Most attempts to connect in any second, whatever the demand: a struggling server is not helped by more. */
+export const MAX_ATTEMPTS_PER_SECOND = 10
+const WINDOW_MS = 1000
+
+/**
+ * Decides when an attempt to connect may start. While the last one failed, one at a time with a jittered pause; after a
+ * success twice as many as before may be under way. No clock of its own: it is told the time.
+ */
+export class ConnectGate {
+  readonly #random: Random
+  readonly #startedAtMs: number[] = []
+  #underWay = 0
+  #allowance = Number.POSITIVE_INFINITY
+  #failures = 0
+  #lastFailureAtMs = Number.NEGATIVE_INFINITY
+  #jitter = 0
+
+  constructor(random: Random) {
+    this.#random = random
+  }
+
+  /** How long until an attempt may start, in ms: 0 is now; undefined, not before one that is under way has ended. */
+  delayMs(nowMs: number, isWanted: boolean): number | undefined {
+    if (this.#underWay >= this.#allowance) return undefined
+    const pauseMs =
+      this.#failures === 0
+        ? 0
+        : this.#lastFailureAtMs + connectPauseMs(this.#failures, isWanted, () => this.#jitter) - nowMs
+    return Math.max(0, pauseMs, this.#windowDelayMs(nowMs))
+  }
+
+  /** Whether the last attempt failed and none has succeeded since. */
+  get isFailing(): boolean {
+    return this.#failures > 0
+  }
+
+  started(nowMs: number): void {
+    this.#underWay += 1
+    this.#startedAtMs.push(nowMs)
+    if (this.#startedAtMs.length > MAX_ATTEMPTS_PER_SECOND) this.#startedAtMs.shift()
+  }
+
+  succeeded(): void {
+    this.#underWay -= 1
+    this.#failures = 0
+    this.#allowance = Math.max(2, this.#allowance * 2)
+  }
+
+  failed(nowMs: number): void {
+    this.#underWay -= 1
+    this.#failures += 1
+    this.#allowance = 1
+    this.#lastFailureAtMs = nowMs
+    this.#jitter = this.#random()
+  }
+
+  #windowDelayMs(nowMs: number): number {
+    const oldestMs = this.#startedAtMs[0]
+    if (oldestMs === undefined || this.#startedAtMs.length < MAX_ATTEMPTS_PER_SECOND) return 0
+    return oldestMs + WINDOW_MS - nowMs
+  }
+}

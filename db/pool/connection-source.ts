@@ -1,0 +1,20 @@
+import type { Scope } from '../scope.ts'
+import type { Connection } from './connection.ts'
+import type { PoolStats } from './stats.ts'
+
+/** What the caller's statements left behind in the session. */
+export interface ReleaseNote {
+  readonly isTransactionOpen: boolean
+  /** Any statement but SELECT, INSERT, UPDATE, DELETE ran: neither server tells what it changed in the session. */
+  readonly isDirty: boolean
+}
+
+/** Where statements get their connections from: a pool, or a new connection each time. */
+export interface ConnectionSource {
+  readonly stats: PoolStats
+  acquire(scope?: Scope): Promise<Connection>
+  release(connection: Connection, note: ReleaseNote): void
+  /** The connection's server refuses writes. */
+  moveAway(connection: Connection): void
+  close(options: { readonly deadlineMs: number }): Promise<void>
+}

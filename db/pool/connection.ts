@@ -1,0 +1,269 @@
+import { classifyStatementError, type Flavour, type Verdict } from '../classify-error.ts'
+import type { Clock } from '../clock.ts'
+import type { Scope } from '../scope.ts'
+import { SESSION_SETTINGS } from '../session.ts'
+import type { LoopTurn } from './loop-turn.ts'
+import type { MysqlConnection } from './mysql-connection.ts'
+
+/** Who a session is at its server, as read when it was set up. */
+export interface Session {
+  readonly id: number
+  /** The session's own HOST in the server's process list: the client's address and port, never used twice at a time. */
+  readonly host: string | undefined
+  /** Which server: the same name can lead to several. */
+  readonly server: string
+  readonly flavour: Flavour
+  readonly version: string
+  /** The server closes the session after this long without a statement. */
+  readonly waitTimeoutMs: number
+  /** A proxy stands between: its session ids are not the server's, so nothing may be killed by them. */
+  readonly isBehindProxy: boolean
+}
+
+/** A statement that did not succeed: the driver's error, and what it means. */
+export class StatementFailure extends Error {
+  override readonly name = 'StatementFailure'
+  readonly verdict: Verdict
+  constructor(verdict: Verdict, cause: unknown) {
+    super('statement failed', { cause })
+    this.verdict = verdict
+  }
+}
+
+const NOT_SENT: Verdict = { outcome: 'notSent', isSessionUsable: false, isWrongServer: false }
+const UNKNOWN: Verdict = { outcome: 'unknown', isSessionUsable: false, isWrongServer: false }
+
+interface PendingStatement {
+  readonly sql: string
+  readonly parameters: readonly unknown[]
+  readonly scope: Scope | undefined
+  readonly resolve: (result: unknown) => void
+  readonly reject: (reason: unknown) => void
+  readonly onAbort: (reason: Error) => void
+}
+
+export interface ConnectionDependencies {
+  readonly clock: Clock
+  readonly turn: LoopTurn
+  /** Called once, when the connection can no longer be used. */
+  readonly onDeath: (connection: Connection) => void
+}
+
+/**
+ * One session over one socket. Settles every caller, whatever becomes of the socket: mysql2 leaves the callers of a
+ * destroyed connection, of an unanswered ping and of a lost row stream waiting for ever.
+ */
+export class Connection {
+  readonly session: Session
+  readonly createdAtMs: number
+  /** When it last proved to be alive. */
+  lastAliveAtMs: number
+  /** When a caller last released it. */
+  lastUsedAtMs: number
+  readonly #raw: MysqlConnection
+  readonly #clock: Clock
+  readonly #turn: LoopTurn
+  readonly #onDeath: (connection: Connection) => void
+  #running: PendingStatement | undefined
+  readonly #queued: PendingStatement[] = []
+  #startedAtMs = 0
+  #lastAnswerTurn = -1
+  #death: unknown
+  #onQuiet: (() => void) | undefined
+
+  constructor(raw: MysqlConnection, session: Session, { clock, turn, onDeath }: ConnectionDependencies) {
+    this.#raw = raw
+    this.session = session
+    this.#clock = clock
+    this.#turn = turn
+    this.#onDeath = onDeath
+    this.createdAtMs = this.lastAliveAtMs = this.lastUsedAtMs = clock.now()
+    // mysql2's pool listens once; without a listener of our own a second 'error' would end the process.
+    raw.on('error', (error) => this.#die(error))
+    raw.on('end', () => this.#die(new Error('the server closed the connection')))
+  }
+
+  get isDead(): boolean {
+    return this.#death !== undefined
+  }
+
+  /** Whether bytes arrived in this turn of the loop: then it needs no liveness check. */
+  get isFresh(): boolean {
+    return this.#turn.current === this.#lastAnswerTurn
+  }
+
+  /** Whether a statement is running or queued, its caller still there or not. */
+  get isBusy(): boolean {
+    return this.#running !== undefined
+  }
+
+  /** How long the running statement has run, in ms; 0 when none is running. */
+  runningMs(nowMs: number): number {
+    return this.#running ? nowMs - this.#startedAtMs : 0
+  }
+
+  /** Identifies the running statement, to see later whether it is still the same. */
+  get runningMark(): unknown {
+    return this.#running
+  }
+
+  /**
+   * Runs one statement; several queue. Rejects with a `StatementFailure`, or with the scope's reason as soon as the scope
+   * is aborted: the statement may run on then, and the connection stays busy.
+   */
+  run(sql: string, parameters: readonly unknown[], scope?: Scope): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const statement = { sql, parameters, scope, resolve, reject, onAbort: reject }
+      if (this.#running) this.#queued.push(statement)
+      else this.#start(statement)
+    })
+  }
+
+  /** The rows of one SELECT as they come. The connection is busy until the last was read. */
+  async *stream(sql: string, parameters: readonly unknown[], scope?: Scope): AsyncGenerator<unknown> {
+    if (this.#death !== undefined) throw new StatementFailure(NOT_SENT, this.#death)
+    const rows = this.#raw.query(sql, parameters).stream()
+    const stop = (reason: unknown) => rows.destroy(reason instanceof Error ? reason : new Error('stream stopped'))
+    const statement = { sql, parameters, scope, resolve: () => {}, reject: stop, onAbort: stop }
+    this.#running = statement
+    this.#startedAtMs = this.#clock.now()
+    scope?.addListener(stop)
+    try {
+      yield* rows
+      this.#quiet(statement) // only here: a result that was not read to its end leaves the connection busy
+    } finally {
+      scope?.removeListener(stop)
+    }
+  }
+
+  /** Whether the server answers a ping within `timeoutMs`; a connection that does not is dead. */
+  async ping(timeoutMs: number): Promise<boolean> {
+    return await this.#command((callback) => this.#raw.ping(callback), timeoutMs)
+  }
+
+  /** Runs a statement of the pool's own; undefined, and dead, when it is not answered within `timeoutMs`. */
+  async ask(sql: string, timeoutMs: number): Promise<unknown> {
+    const cancel = this.#clock.schedule(timeoutMs, () => this.destroy(new Error(`no answer within ${timeoutMs} ms`)))
+    try {
+      return await this.run(sql, [])
+    } catch {
+      return undefined // not knowing is an answer that every caller of this method handles
+    } finally {
+      cancel()
+    }
+  }
+
+  /** Undoes all that callers changed in the session, and sets it up again; false, and dead, when that fails. */
+  async reset(timeoutMs: number): Promise<boolean> {
+    const isReset = await this.#command((callback) => this.#raw.reset(callback), timeoutMs)
+    return isReset && (await this.#command((callback) => this.#raw.query(SESSION_SETTINGS, [], callback), timeoutMs))
+  }
+
+  /** Resolves when nothing runs any more, or after `timeoutMs`; says which. */
+  waitUntilQuiet(timeoutMs: number): Promise<boolean> {
+    if (!this.isBusy) return Promise.resolve(true)
+    return new Promise((resolve) => {
+      const cancel = this.#clock.schedule(timeoutMs, () => {
+        this.#onQuiet = undefined
+        resolve(false)
+      })
+      this.#onQuiet = () => {
+        cancel()
+        this.#onQuiet = undefined
+        resolve(!this.isDead)
+      }
+    })
+  }
+
+  /** Closes the socket itself and settles every caller with `reason`. */
+  destroy(reason: Error): void {
+    this.#die(reason)
+    this.#raw.destroy()
+    this.#raw.stream.destroy()
+  }
+
+  /** Says goodbye first, so that the server does not count an aborted client. */
+  quit(): void {
+    this.#die(new Error('closed by the pool'))
+    this.#raw.end()
+    this.#clock.schedule(QUIT_TIMEOUT_MS, () => this.#raw.stream.destroy())
+  }
+
+  #start(statement: PendingStatement): void {
+    const reason = this.#death === undefined ? statement.scope?.reason : new StatementFailure(NOT_SENT, this.#death)
+    if (reason) {
+      statement.reject(reason)
+      return
+    }
+    this.#running = statement
+    this.#startedAtMs = this.#clock.now()
+    statement.scope?.addListener(statement.onAbort)
+    let isHandedOver = false
+    this.#raw.query(statement.sql, statement.parameters, (error, result) => {
+      // Called before query() has returned: mysql2 refused it, nothing was written.
+      if (error) this.#failed(statement, error, isHandedOver ? this.#classify(error) : NOT_SENT)
+      else this.#answered(statement, result)
+    })
+    isHandedOver = true
+  }
+
+  #classify(error: unknown): Verdict {
+    return classifyStatementError(error, this.session.flavour)
+  }
+
+  #answered(statement: PendingStatement, result: unknown): void {
+    this.#quiet(statement)
+    statement.resolve(result)
+  }
+
+  #failed(statement: PendingStatement, error: unknown, verdict: Verdict): void {
+    if (this.#running !== statement) return // settled already; mysql2 can report one error twice
+    statement.reject(new StatementFailure(verdict, error))
+    if (verdict.isSessionUsable) this.#quiet(statement)
+    else this.#die(error)
+  }
+
+  /** `statement` has ended, and its answer came in this turn of the loop. */
+  #quiet(statement: PendingStatement): void {
+    if (this.#running !== statement) return
+    this.#running = undefined
+    statement.scope?.removeListener(statement.onAbort)
+    this.#lastAnswerTurn = this.#turn.current
+    const next = this.#queued.shift()
+    if (next) this.#start(next)
+    else this.#onQuiet?.()
+  }
+
+  #die(error: unknown): void {
+    if (this.#death !== undefined) return
+    this.#death = error ?? new Error('connection lost')
+    const running = this.#running
+    this.#running = undefined
+    running?.scope?.removeListener(running.onAbort)
+    running?.reject(new StatementFailure(UNKNOWN, error))
+    for (const statement of this.#queued.splice(0)) statement.reject(new StatementFailure(NOT_SENT, error))
+    this.#onQuiet?.()
+    this.#onDeath(this)
+  }
+
+  /** Runs a command that mysql2 gives no deadline. */
+  #command(start: (callback: (error: unknown) => void) => void, timeoutMs: number): Promise<boolean> {
+    if (this.isDead) return Promise.resolve(false)
+    return new Promise((resolve) => {
+      const settle = (error: unknown) => {
+        cancel()
+        if (error) this.#die(error)
+        else {
+          this.#lastAnswerTurn = this.#turn.current
+          this.lastAliveAtMs = this.#clock.now()
+        }
+        resolve(!error)
+      }
+      const cancel = this.#clock.schedule(timeoutMs, () => settle(new Error(`no answer within ${timeoutMs} ms`)))
+      start(settle)
+    })
+  }
+}
+
+/** How long a goodbye may take before the socket is closed without. */
+const QUIT_TIMEOUT_MS = 250

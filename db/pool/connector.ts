@@ -1,0 +1,93 @@
+import { createPool } from 'mysql2'
+import { classifyConnectError } from '../classify-error.ts'
+import type { Clock } from '../clock.ts'
+import type { ConnectionOptions } from '../connection-options.ts'
+import { toMysqlOptions } from '../mysql-options.ts'
+import { setUpSession } from '../session.ts'
+import { Connection } from './connection.ts'
+import type { LoopTurn } from './loop-turn.ts'
+import type { MysqlConnection, MysqlFactory } from './mysql-connection.ts'
+
+/** Opens connections that are ready for callers. */
+export type Connect = (onDeath: OnDeath) => Promise<Connection>
+
+export interface ConnectorDependencies {
+  readonly clock: Clock
+  readonly turn: LoopTurn
+  readonly connectTimeoutMs: number
+}
+
+/**
+ * Makes `Connect` out of mysql2 pools, used as factories only. The password is asked for each connection; a new one
+ * means a new mysql2 pool, since a pool's password cannot be changed.
+ */
+export function createConnector(options: ConnectionOptions, deps: ConnectorDependencies): Connect {
+  const { connectTimeoutMs } = deps
+  let factory: { readonly password: string; readonly pool: MysqlFactory } | undefined
+
+  const current = async () => {
+    const password = await options.password()
+    if (factory?.password !== password) {
+      factory = { password, pool: createFactory(options, password, connectTimeoutMs) }
+    }
+    return factory
+  }
+
+  return async (onDeath) => {
+    const used = await current()
+    try {
+      return await openConnection(used.pool, deps, onDeath)
+    } catch (error) {
+      if (classifyConnectError(error) !== 'credentials') throw error
+      const fresh = await current()
+      if (fresh === used) throw error
+      return await openConnection(fresh.pool, deps, onDeath) // the password was changed in between
+    }
+  }
+}
+
+type OnDeath = (connection: Connection) => void
+
+function openConnection(pool: MysqlFactory, deps: ConnectorDependencies, onDeath: OnDeath): Promise<Connection> {
+  const { clock, turn, connectTimeoutMs } = deps
+  return new Promise((resolve, reject) => {
+    let raw: MysqlConnection | undefined
+    let isOver = false
+    const fail = (error: unknown) => {
+      if (isOver) return
+      isOver = true
+      cancel()
+      reject(error)
+      raw?.destroy()
+      raw?.stream.destroy()
+    }
+    const cancel = clock.schedule(connectTimeoutMs, () => fail(new Error(`not connected in ${connectTimeoutMs} ms`)))
+    pool.getConnection((error, opened) => {
+      if (error || !opened) return fail(error ?? new Error('mysql2 gave no connection'))
+      raw = opened
+      // Nobody else listens yet, and an 'error' without a listener ends the process.
+      raw.on('error', fail)
+      if (isOver) return opened.stream.destroy() // too late, but mysql2 got through
+      setUpSession(opened).then((session) => {
+        if (isOver) return
+        isOver = true
+        cancel()
+        resolve(new Connection(opened, session, { clock, turn, onDeath }))
+      }, fail)
+    })
+  })
+}
+
+function createFactory(options: ConnectionOptions, password: string, connectTimeoutMs: number): MysqlFactory {
+  // Without a limit, since ours counts; what is typed here structurally is what mysql2 has.
+  return createPool({
+    ...toMysqlOptions(options, password),
+    connectionLimit: 0,
+    connectTimeout: connectTimeoutMs,
+    keepAliveInitialDelay: TCP_KEEPALIVE_MS,
+    gracefulEnd: true,
+  }) as unknown as MysqlFactory
+}
+
+/** Idle time before TCP asks by itself; the operating system's default is two hours. */
+const TCP_KEEPALIVE_MS = 10_000

@@ -1,0 +1,30 @@
+/** What the pool uses of a mysql2 pool connection, declared structurally so that a fake is ten lines. */
+export interface MysqlConnection {
+  readonly threadId: number
+  readonly stream: MysqlSocket
+  query(sql: string, parameters: readonly unknown[], callback?: MysqlCallback): MysqlQuery
+  ping(callback: (error: unknown) => void): void
+  reset(callback: (error: unknown) => void): void
+  /** Leaves mysql2's pool and half-closes the socket. */
+  destroy(): void
+  /** With `gracefulEnd`: leaves mysql2's pool and sends COM_QUIT. */
+  end(callback?: (error: unknown) => void): void
+  on(event: 'error' | 'end', listener: (error?: unknown) => void): unknown
+}
+
+export interface MysqlSocket {
+  readonly remoteAddress?: string | undefined
+  on(event: 'data', listener: () => void): unknown
+  destroy(): void
+}
+
+export interface MysqlQuery {
+  stream(options?: { highWaterMark?: number }): AsyncIterable<unknown> & { destroy(error?: Error): void }
+}
+
+export type MysqlCallback = (error: unknown, result?: unknown) => void
+
+/** What the pool uses of `mysql2.createPool`: only as a factory; its own queue and idle list stay empty. */
+export interface MysqlFactory {
+  getConnection(callback: (error: unknown, connection?: MysqlConnection) => void): void
+}

@@ -1,0 +1,413 @@
+import type { Clock } from '../clock.ts'
+import {
+  AcquireTimeoutError,
+  ConnectRefusedError,
+  DeadlineExceededError,
+  PoolClosedError,
+  QueueFullError,
+} from '../errors.ts'
+import type { Scope } from '../scope.ts'
+import { jittered, type Random } from './backoff.ts'
+import { ConnectGate } from './connect-gate.ts'
+import type { Connection } from './connection.ts'
+import type { ConnectionSource, ReleaseNote } from './connection-source.ts'
+import type { Connect } from './connector.ts'
+import { HoldTimes } from './hold-times.ts'
+import type { LoopTurn } from './loop-turn.ts'
+import { type Member, Members } from './members.ts'
+import { Opener } from './opener.ts'
+import type { PoolOptions } from './options.ts'
+import { canBeServed, judgeIdle, judgeRelease } from './policy.ts'
+import { SessionControl } from './session-control.ts'
+import type { EvictReason, PoolEvent, PoolStats } from './stats.ts'
+import { startUpkeep } from './upkeep.ts'
+import { WaitQueue } from './wait-queue.ts'
+
+/** How long a statement whose caller has left may still take before it is killed: most end by themselves. */
+const ABANDONED_GRACE_MS = 50
+/** Between two evictions of everything: when every server is read-only, reads go on. */
+const FAILOVER_INTERVAL_MS = 1000
+const LIFETIME_JITTER = 0.1
+
+interface Waiter {
+  readonly resolve: (connection: Connection) => void
+  readonly reject: (reason: Error) => void
+}
+
+export interface PoolDependencies {
+  readonly connect: Connect
+  readonly clock: Clock
+  readonly turn: LoopTurn
+  readonly random: Random
+  readonly onEvent: (event: PoolEvent) => void
+}
+
+/**
+ * Queue, idle list and policy over connections that somebody else opens. A caller gets a connection that has just proved
+ * to be alive, or an error within its own time; what a connection went through decides what becomes of it afterwards.
+ */
+export class ResilientPool implements ConnectionSource {
+  readonly #options: PoolOptions
+  readonly #deps: PoolDependencies
+  readonly #members = new Members()
+  readonly #queue = new WaitQueue<Waiter>()
+  readonly #holds = new HoldTimes()
+  readonly #opener: Opener
+  readonly #control: SessionControl
+  readonly #stopUpkeep: () => void
+  #generation = 0
+  #isReplacing = false
+  #lastFailoverAtMs = Number.NEGATIVE_INFINITY
+  #lastRefusalAtMs = Number.NEGATIVE_INFINITY
+  #closing: Promise<void> | undefined
+  #onEmpty: (() => void) | undefined
+
+  constructor(options: PoolOptions, deps: PoolDependencies) {
+    this.#options = options
+    this.#deps = deps
+    this.#opener = new Opener({
+      ...deps,
+      gate: new ConnectGate(deps.random),
+      demand: () => this.#demand(),
+      onOpened: (connection) => this.#join(connection),
+      onFailed: () => this.#connectFailed(),
+      onDeath: (connection) => this.#died(connection),
+    })
+    this.#control = new SessionControl((onDeath) => this.#opener.openOutside(onDeath))
+    this.#stopUpkeep = startUpkeep(options, {
+      clock: deps.clock,
+      control: this.#control,
+      members: this.#members,
+      evict: (member, reason) => this.#evict(member, reason),
+      validate: (member) => void this.#validate(member),
+      replace: () => this.#replaceOne(),
+      refill: () => this.#opener.pump(),
+    })
+  }
+
+  get stats(): PoolStats {
+    return {
+      total: this.#members.total,
+      idle: this.#members.count('idle'),
+      acquired: this.#members.count('acquired'),
+      waiting: this.#queue.length,
+      connecting: this.#opener.underWay,
+    }
+  }
+
+  /**
+   * A connection that was alive a moment ago.
+   * @throws AcquireTimeoutError, QueueFullError, ConnectRefusedError, PoolClosedError, or the scope's reason
+   */
+  async acquire(scope?: Scope): Promise<Connection> {
+    if (this.#closing) throw new PoolClosedError()
+    if (scope?.reason) throw scope.reason
+    if (this.#queue.length === 0) {
+      const member = this.#takeIdle()
+      if (member && (member.connection.isFresh || (await this.#isAliveNow(member, scope)))) return member.connection
+    }
+    return await this.#wait(scope)
+  }
+
+  /** Takes back what `acquire` gave. What the caller's statements left behind decides what becomes of it. */
+  release(connection: Connection, note: ReleaseNote): void {
+    const member = this.#members.get(connection)
+    if (member?.state.name !== 'acquired') throw new Error('released a connection that was not acquired')
+    const nowMs = this.#deps.clock.now()
+    this.#holds.record(nowMs - member.state.sinceMs)
+    connection.lastUsedAtMs = nowMs
+    if (connection.isFresh) {
+      connection.lastAliveAtMs = nowMs
+      member.generation = this.#generation
+    }
+    this.#settle(member, note)
+  }
+
+  /** The connection's server takes no writes now: everybody moves to where new connections lead, at most once a second. */
+  moveAway(connection: Connection): void {
+    const nowMs = this.#deps.clock.now()
+    if (nowMs - this.#lastFailoverAtMs < FAILOVER_INTERVAL_MS) return
+    if (this.#members.get(connection)?.retiredFor) return // everybody has moved already; this one goes at its release
+    this.#lastFailoverAtMs = nowMs
+    this.#deps.onEvent({ name: 'failover' })
+    for (const member of this.#members.all()) {
+      if (member.state.name === 'idle') this.#evict(member, 'wrongServer')
+      else member.retiredFor = 'wrongServer'
+    }
+  }
+
+  /** Lets holders finish until the deadline, stops the rest, says goodbye to every server session. Never rejects. */
+  close({ deadlineMs }: { readonly deadlineMs: number }): Promise<void> {
+    this.#closing ??= this.#close(deadlineMs)
+    return this.#closing
+  }
+
+  /** The last used idle connection that needs no ping, acquired. */
+  #takeIdle(): Member | undefined {
+    const nowMs = this.#deps.clock.now()
+    const member = this.#members.findIdle((candidate) => this.#judge(candidate, nowMs) === 'use')
+    if (member) this.#members.move(member, { name: 'acquired', sinceMs: nowMs })
+    return member
+  }
+
+  #judge({ connection, generation }: Member, nowMs: number): 'use' | 'validate' {
+    const sinceAliveMs = nowMs - connection.lastAliveAtMs
+    const isSuspicious = generation < this.#generation
+    return judgeIdle({ sinceAliveMs, isSuspicious }, this.#options.validateAfterIdleMs)
+  }
+
+  /** The check without a round trip, for a connection taken for `scope`; what fails it, or comes too late, goes back. */
+  async #isAliveNow(member: Member, scope: Scope | undefined): Promise<boolean> {
+    await this.#deps.turn.pollOnce()
+    if (member.connection.isDead) {
+      this.#evict(member, 'lost')
+      return false
+    }
+    if (scope?.reason) {
+      this.#supply(member)
+      throw scope.reason
+    }
+    return true
+  }
+
+  #wait(scope: Scope | undefined): Promise<Connection> {
+    const { clock } = this.#deps
+    const nowMs = clock.now()
+    const timeoutMs = Math.min(this.#options.acquireTimeoutMs, scope ? scope.deadlineAtMs - nowMs : Infinity)
+    this.#admit(timeoutMs)
+    return new Promise((resolve, reject) => {
+      const leave = () => {
+        this.#queue.remove(ticket)
+        cancelTimer()
+        scope?.removeListener(fail)
+      }
+      const fail = (reason: Error) => {
+        leave()
+        reject(reason instanceof DeadlineExceededError ? this.#timedOut(clock.now() - nowMs) : reason)
+      }
+      const ticket = this.#queue.push({
+        resolve: (connection) => {
+          leave()
+          resolve(connection)
+        },
+        reject: fail,
+      })
+      const cancelTimer = clock.schedule(timeoutMs, () => fail(new DeadlineExceededError(timeoutMs)))
+      scope?.addListener(fail)
+      this.#dispatch()
+    })
+  }
+
+  /** Refuses a caller whose turn would come too late. */
+  #admit(remainingMs: number): void {
+    const nowMs = this.#deps.clock.now()
+    if (this.#opener.isRefused && this.#members.total === 0) {
+      this.#lastRefusalAtMs = nowMs
+      this.#opener.pump()
+      throw new ConnectRefusedError({ cause: this.#opener.lastFailure })
+    }
+    const queue = { waiting: this.#queue.length, size: this.#options.size, medianHoldMs: this.#holds.medianMs }
+    if (queue.waiting < this.#options.maxWaiting && canBeServed(queue, remainingMs)) return
+    this.#deps.onEvent({ name: 'refused' })
+    throw new QueueFullError(this.stats)
+  }
+
+  #timedOut(waitedMs: number): AcquireTimeoutError {
+    this.#deps.onEvent({ name: 'acquireTimeout' })
+    return new AcquireTimeoutError(waitedMs, this.stats, { cause: this.#opener.lastFailure })
+  }
+
+  /** Sets to work what waiting callers need: idle connections to be validated, in parallel, and new ones. */
+  #dispatch(): void {
+    if (this.#closing) return
+    const nowMs = this.#deps.clock.now()
+    while (this.#queue.length > this.#members.count('validating')) {
+      const member = this.#members.findIdle(() => true)
+      if (!member) break
+      if (this.#judge(member, nowMs) === 'use') void this.#checkAndSupply(member)
+      else void this.#validate(member)
+    }
+    this.#opener.pump()
+  }
+
+  async #checkAndSupply(member: Member): Promise<void> {
+    this.#members.move(member, { name: 'validating' })
+    await this.#deps.turn.pollOnce()
+    this.#validated(member, !member.connection.isDead)
+  }
+
+  /** Pings a connection that nobody holds; alive it is of the current generation again. */
+  async #validate(member: Member): Promise<void> {
+    this.#members.move(member, { name: 'validating' })
+    const generation = this.#generation
+    const isAlive = await member.connection.ping(this.#options.validationTimeoutMs)
+    if (isAlive) member.generation = generation
+    this.#validated(member, isAlive)
+  }
+
+  #validated(member: Member, isAlive: boolean): void {
+    if (member.state.name === 'evicted') return
+    if (!isAlive) this.#evict(member, 'validationFailed')
+    else if (member.retiredFor) this.#evict(member, member.retiredFor)
+    else this.#supply(member)
+  }
+
+  /** Hands a connection that is alive to whoever waits longest, or keeps it. */
+  #supply(member: Member): void {
+    const waiter = this.#queue.shift()
+    if (!waiter) this.#members.move(member, { name: 'idle' })
+    else {
+      this.#members.move(member, { name: 'acquired', sinceMs: this.#deps.clock.now() })
+      waiter.resolve(member.connection)
+    }
+  }
+
+  #settle(member: Member, note: ReleaseNote): void {
+    const { connection } = member
+    const verdict = judgeRelease({
+      isDead: connection.isDead,
+      isBusy: connection.isBusy,
+      retiredFor: this.#closing ? 'closed' : member.retiredFor,
+      ...note,
+    })
+    switch (verdict.action) {
+      case 'evict':
+        this.#evict(member, verdict.reason)
+        break
+      case 'reset':
+        void this.#reset(member)
+        break
+      case 'stop':
+        void this.#stop(member, note)
+        break
+      case 'keep':
+        // A holder may have kept it for long after its last answer.
+        if (this.#queue.length > 0 && !connection.isFresh) void this.#checkAndSupply(member)
+        else this.#supply(member)
+    }
+  }
+
+  async #reset(member: Member): Promise<void> {
+    this.#members.move(member, { name: 'settling' })
+    const isClean = await member.connection.reset(this.#options.connectTimeoutMs)
+    if (member.state.name === 'evicted') return
+    if (isClean && !this.#closing && !member.retiredFor) this.#supply(member)
+    else this.#evict(member, isClean ? (member.retiredFor ?? 'closed') : 'resetFailed')
+  }
+
+  /** Ends the statement of a caller who has left: by itself, else by KILL; the slot is free when the server's is. */
+  async #stop(member: Member, note: ReleaseNote): Promise<void> {
+    this.#members.move(member, { name: 'settling' })
+    const isQuiet = await member.connection.waitUntilQuiet(ABANDONED_GRACE_MS)
+    if (!isQuiet && !member.connection.isDead) await this.#control.kill(member.connection.session)
+    if (member.state.name === 'evicted') return
+    const mayStay = isQuiet && !note.isTransactionOpen && !note.isDirty && !member.retiredFor && !this.#closing
+    if (mayStay) this.#supply(member)
+    else this.#evict(member, isQuiet ? 'transactionOpen' : 'stopped')
+  }
+
+  /** What the opener shall work on: waiting callers first, then the idle minimum, then a replacement. */
+  #demand() {
+    if (this.#closing) return { count: 0, isWanted: false }
+    const total = this.#members.total
+    const { size, minIdle } = this.#options
+    const waiting = this.#queue.length - this.#members.count('validating')
+    const isWanted = waiting > 0 || this.#deps.clock.now() - this.#lastRefusalAtMs < 1000
+    const missing = Math.max(waiting, total === 0 && isWanted ? 1 : 0, minIdle - total)
+    return { count: Math.min(size - total, missing) + (this.#isReplacing ? 1 : 0), isWanted }
+  }
+
+  #join(connection: Connection): void {
+    if (this.#closing) {
+      connection.quit()
+      return
+    }
+    const { clock, random } = this.#deps
+    const lifetimeMs = jittered(this.#options.maxLifetimeMs, LIFETIME_JITTER, random)
+    const member: Member = {
+      connection,
+      retireAtMs: clock.now() + lifetimeMs,
+      generation: this.#generation,
+      state: { name: 'validating' },
+      retiredFor: undefined,
+    }
+    this.#members.add(member)
+    if (this.#isReplacing) this.#retireOldest()
+    this.#control.prepare()
+    this.#supply(member)
+  }
+
+  #connectFailed(): void {
+    if (!this.#opener.isRefused || this.#members.total > 0) return
+    this.#lastRefusalAtMs = this.#deps.clock.now()
+    const cause = this.#opener.lastFailure
+    for (let waiter = this.#queue.shift(); waiter; waiter = this.#queue.shift()) {
+      waiter.reject(new ConnectRefusedError({ cause }))
+    }
+  }
+
+  /** Opens the successor of a connection that is past its lifetime; the old one serves until then. */
+  #replaceOne(): void {
+    if (this.#isReplacing || this.#opener.lastFailure !== undefined) return
+    this.#isReplacing = true
+    this.#opener.pump()
+  }
+
+  #retireOldest(): void {
+    this.#isReplacing = false
+    const oldest = this.#members.all().reduce((a, b) => (a.retireAtMs <= b.retireAtMs ? a : b))
+    if (oldest.state.name === 'idle') this.#evict(oldest, 'maxLifetime')
+    else oldest.retiredFor ??= 'maxLifetime'
+  }
+
+  /** One loss makes those that are as old suspicious: they are asked once, in parallel, before anyone needs them. */
+  #died(connection: Connection): void {
+    const member = this.#members.get(connection)
+    if (!member) return
+    if (member.generation === this.#generation) {
+      this.#generation += 1
+      for (const other of this.#members.idle()) if (other !== member) void this.#validate(other)
+    }
+    // Whoever holds it learns from its own statement, and gives it back.
+    if (member.state.name === 'idle') this.#evict(member, 'lost')
+  }
+
+  #evict(member: Member, reason: EvictReason): void {
+    const { connection } = member
+    this.#members.move(member, { name: 'evicted', reason })
+    this.#deps.onEvent({ name: 'evicted', reason, idleMs: this.#deps.clock.now() - connection.lastUsedAtMs })
+    if (connection.isDead || connection.isBusy) connection.destroy(new Error(`evicted: ${reason}`))
+    else connection.quit()
+    // The server may not know that this flow is dead, and would keep the session for hours.
+    if (reason === 'validationFailed' || reason === 'forgotten') void this.#control.kill(connection.session)
+    if (this.#members.total === 0) this.#onEmpty?.()
+    this.#dispatch()
+  }
+
+  async #close(deadlineMs: number): Promise<void> {
+    this.#stopUpkeep()
+    this.#opener.close()
+    for (let waiter = this.#queue.shift(); waiter; waiter = this.#queue.shift()) waiter.reject(new PoolClosedError())
+    for (const member of this.#members.idle()) this.#evict(member, 'closed')
+    await this.#untilEmpty(deadlineMs)
+    await Promise.all(this.#members.all().map(({ connection }) => this.#cutOff(connection)))
+    await this.#control.close()
+  }
+
+  /** Stops what a holder runs past the pool's end; the holder is told by its own statement. */
+  async #cutOff(connection: Connection): Promise<void> {
+    if (connection.isBusy) await this.#control.kill(connection.session)
+    connection.destroy(new PoolClosedError())
+  }
+
+  #untilEmpty(deadlineMs: number): Promise<void> {
+    if (this.#members.total === 0) return Promise.resolve()
+    return new Promise((resolve) => {
+      const cancel = this.#deps.clock.schedule(deadlineMs, resolve)
+      this.#onEmpty = () => {
+        cancel()
+        resolve()
+      }
+    })
+  }
+}

@@ -1,0 +1,89 @@
+import type { Connection, Session } from './connection.ts'
+
+/** What the server says of a session. */
+export type SessionState = 'busy' | 'idle' | 'gone'
+
+/** Longest wait for the control connection's answer, in ms. */
+const ANSWER_TIMEOUT_MS = 250
+
+/**
+ * Asks the server about sessions and kills them, over a connection of its own: that works with every other one taken.
+ * It can always say that it does not know.
+ */
+export class SessionControl {
+  readonly #open: (onDeath: () => void) => Promise<Connection | undefined>
+  #connection: Promise<Connection | undefined> | undefined
+
+  constructor(open: (onDeath: () => void) => Promise<Connection | undefined>) {
+    this.#open = open
+  }
+
+  /** Opens the connection ahead of need: when it is needed the server may be full. */
+  prepare(): void {
+    void this.#acquire()
+  }
+
+  /** What the server says of each session; undefined when it cannot be asked. Sessions of other servers are left out. */
+  async inspect(sessions: readonly Session[]): Promise<ReadonlyMap<Session, SessionState> | undefined> {
+    const ids = sessions.map(({ id }) => id)
+    const answer = await this.#ask(
+      `SELECT id, host, command FROM information_schema.processlist WHERE id IN (${ids.join(', ')})`,
+    )
+    if (!answer) return undefined
+    const rows = answer.rows as readonly { id: number; host: string; command: string }[]
+    const known = sessions.filter((session) => isKnown(session) && session.server === answer.server)
+    return new Map(
+      known.map((session) => {
+        const row = rows.find(({ id, host }) => id === session.id && host === session.host)
+        return [session, row === undefined ? 'gone' : row.command === 'Sleep' ? 'idle' : 'busy']
+      }),
+    )
+  }
+
+  /**
+   * Ends this session and whatever it runs. KILL CONNECTION, not KILL QUERY: a late one cannot hit the session's next
+   * statement, and a transaction's locks go with it. Resolves to false when that cannot be done or be told.
+   */
+  async kill(session: Session): Promise<boolean> {
+    const state = (await this.inspect([session]))?.get(session)
+    if (state === undefined) return false
+    if (state === 'gone') return true
+    return (await this.#ask(`KILL ${session.id}`)) !== undefined
+  }
+
+  /** Keeps the connection from being forgotten, and finds out when it was. */
+  async keepalive(): Promise<void> {
+    await (await this.#connection)?.ping(ANSWER_TIMEOUT_MS)
+  }
+
+  async close(): Promise<void> {
+    const connection = await this.#connection
+    this.#connection = undefined
+    connection?.quit()
+  }
+
+  /** Asks once more over a new connection when the old one is silent: the network may have forgotten it. */
+  async #ask(sql: string): Promise<{ readonly rows: unknown; readonly server: string } | undefined> {
+    for (let attempt = 1; attempt <= 2; attempt += 1) {
+      const connection = await this.#acquire()
+      if (!connection) return undefined
+      const rows = await connection.ask(sql, ANSWER_TIMEOUT_MS)
+      if (rows !== undefined) return { rows, server: connection.session.server }
+    }
+    return undefined
+  }
+
+  async #acquire(): Promise<Connection | undefined> {
+    this.#connection ??= this.#open(() => {
+      this.#connection = undefined
+    })
+    const connection = await this.#connection
+    if (!connection) this.#connection = undefined
+    return connection
+  }
+}
+
+/** A session whose HOST is unknown, or behind a proxy, could be taken for somebody else's. */
+function isKnown(session: Session): boolean {
+  return session.host !== undefined && !session.isBehindProxy
+}
