@@ -1,0 +1,45 @@
+// The yardstick of `npm run faults -- --baseline`: Hono, Kysely and mysql2 without a thought for stale connections.
+import { serve } from '@hono/node-server'
+import { Hono } from 'hono'
+import { Kysely, MysqlDialect } from 'kysely'
+import { createPool } from 'mysql2'
+import type { DB } from '../../db/schema.ts'
+
+const { DATABASE_URL = '', PORT, POOL_SIZE = '16' } = process.env
+const database = new URL(DATABASE_URL)
+const kysely = new Kysely<DB>({
+  dialect: new MysqlDialect({
+    pool: createPool({
+      host: database.hostname,
+      port: Number(database.port),
+      user: database.username,
+      password: decodeURIComponent(database.password),
+      database: database.pathname.slice(1),
+      connectionLimit: Number(POOL_SIZE),
+    }),
+  }),
+})
+
+const app = new Hono()
+  .get('/version', (c) => c.text('plain'))
+  .get('/', async (c) => {
+    const name = c.req.query('city') ?? ''
+    const row = await kysely
+      .selectFrom('city')
+      .select('city_id')
+      .where('city', '=', name)
+      .orderBy('city_id')
+      .limit(1)
+      .executeTakeFirst()
+    return row ? c.text(`City "${name}" is #${row.city_id}`) : c.text(`City "${name}" not found`, 404)
+  })
+  .post('/cities', async (c) => {
+    const { city, countryId } = await c.req.json()
+    const { insertId } = await kysely
+      .insertInto('city')
+      .values({ city, country_id: countryId })
+      .executeTakeFirstOrThrow()
+    return c.json({ cityId: Number(insertId), city, countryId }, 201)
+  })
+
+serve({ fetch: app.fetch, hostname: '127.0.0.1', port: Number(PORT) })

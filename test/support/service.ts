@@ -1,0 +1,131 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { ConnectionOptions } from '../../db/connection-options.ts'
+import { findFreePort } from '../../db/local/free-port.ts'
+import type { ProxyTarget } from './fault-proxy-flow.ts'
+
+export interface ServiceOptions {
+  /** Where the service finds its database: usually the address of a fault proxy. */
+  readonly database: ProxyTarget
+  /** The account and schema; its host and port are not used. */
+  readonly account: ConnectionOptions
+  /** Further settings. Default: none. */
+  readonly environment?: Readonly<Record<string, string>>
+  /** What is started. Default: the real service. */
+  readonly program?: 'service' | 'plain'
+}
+
+/** The service as a process of its own. */
+export interface Service {
+  readonly url: string
+  readonly port: number
+  /** What it has written so far, a line each: JSON where it comes from its logger. */
+  readonly lines: readonly string[]
+  /** From its start until it answered HTTP, in ms. */
+  readonly startedInMs: number
+  /** CPU time since its start, user and system, all threads, in s. */
+  readonly cpuSeconds: () => Promise<number>
+  readonly memoryMegabytes: () => Promise<number>
+  /** SIGTERM, and SIGKILL after 8 s; resolves with the exit code, null after SIGKILL. Safe to call twice. */
+  readonly stop: () => Promise<number | null>
+}
+
+const programs = {
+  service: join(import.meta.dirname, '../../src/server.ts'),
+  plain: join(import.meta.dirname, 'plain-service.ts'),
+}
+const START_LIMIT_MS = 10_000
+const STOP_LIMIT_MS = 8_000
+
+/** Starts a service and waits until it answers HTTP; its database need not be there. @throws Error with what it wrote */
+export async function startService(options: ServiceOptions): Promise<Service> {
+  const port = await findFreePort()
+  const startedAtMs = performance.now()
+  const child = spawn(process.execPath, [programs[options.program ?? 'service']], {
+    env: {
+      ...withoutOurSettings(process.env),
+      LOG_LEVEL: 'warn',
+      ...options.environment,
+      DATABASE_URL: await databaseUrl(options),
+      HOST: '127.0.0.1',
+      PORT: String(port),
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const lines: string[] = []
+  for (const stream of [child.stdout, child.stderr]) {
+    createInterface({ input: stream }).on('line', (line) => lines.push(line))
+  }
+  const url = `http://127.0.0.1:${port}`
+  const exited = exitOf(child)
+  // Also when a test run ends in the middle of a test.
+  const killAtExit = () => child.kill('SIGKILL')
+  process.once('exit', killAtExit)
+  void exited.then(() => process.off('exit', killAtExit))
+  if (!(await answers(`${url}/version`, child))) {
+    child.kill('SIGKILL')
+    await exited
+    throw new Error(`the service did not start:\n${lines.slice(-15).join('\n')}`)
+  }
+  const { pid } = child
+  return {
+    url,
+    port,
+    lines,
+    startedInMs: performance.now() - startedAtMs,
+    cpuSeconds: () => readCpuSeconds(pid),
+    memoryMegabytes: () => readMemoryMegabytes(pid),
+    stop: async () => {
+      child.kill('SIGTERM')
+      const timer = setTimeout(() => child.kill('SIGKILL'), STOP_LIMIT_MS)
+      const code = await exited
+      clearTimeout(timer)
+      return code
+    },
+  }
+}
+
+async function databaseUrl({ database, account }: ServiceOptions): Promise<string> {
+  const url = new URL(`mysql://${database.host}:${database.port}/${account.database}`)
+  url.username = account.user
+  url.password = encodeURIComponent(await account.password())
+  return url.href
+}
+
+/** Without the settings of whoever runs the tests. */
+function withoutOurSettings(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const isOurs = (name: string) => /^(DB_|DATABASE_URL|NODE_ENV|NODE_OPTIONS|VITEST|POOL_SIZE|REQUEST_)/.test(name)
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => !isOurs(name)))
+}
+
+function exitOf(child: ChildProcess): Promise<number | null> {
+  return new Promise((resolve) => {
+    child.once('exit', resolve)
+  })
+}
+
+async function answers(url: string, child: ChildProcess): Promise<boolean> {
+  const giveUpAtMs = performance.now() + START_LIMIT_MS
+  while (performance.now() < giveUpAtMs && child.exitCode === null) {
+    const response = await fetch(url).catch(() => undefined) // not listening yet
+    await response?.body?.cancel()
+    // 503 is the port's answer while the service behind it is put together.
+    if (response && response.status !== 503) return true
+    await sleep(5)
+  }
+  return false
+}
+
+/** Fields 14 and 15 of proc(5)'s stat: ticks of 10 ms in user and in system mode. */
+async function readCpuSeconds(pid: number | undefined): Promise<number> {
+  const stat = (await readFile(`/proc/${pid}/stat`, 'utf8')).replace(/^.*\) /, '').split(' ')
+  return (Number(stat[11]) + Number(stat[12])) / 100
+}
+
+async function readMemoryMegabytes(pid: number | undefined): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8')
+  return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) / 1024
+}
