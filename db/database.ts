@@ -5,7 +5,7 @@ import type { ConnectionOptions } from './connection-options.ts'
 import { resilientMysqlDialect } from './dialect.ts'
 import { checkHealth, type HealthReport } from './health.ts'
 import type { PoolOptions } from './pool/options.ts'
-import type { PoolEvent, PoolStats } from './pool/stats.ts'
+import type { PoolCounters, PoolEvent, PoolStats } from './pool/stats.ts'
 import type { DB } from './schema.ts'
 import { Scope } from './scope.ts'
 
@@ -19,7 +19,10 @@ export interface DatabaseOptions {
 /** The database as the rest of the service sees it. */
 export interface Database {
   readonly kysely: Kysely<DB>
+  /** The pool's gauges. */
   readonly stats: PoolStats
+  /** What the pool has met since the start. */
+  readonly counters: PoolCounters
   /** A caller's time, running from now. */
   createScope(timeoutMs: number): Scope
   /** Runs `task`, every statement of it in `scope`: none outlives it, nor waits longer for a connection. */
@@ -42,6 +45,9 @@ export function createDatabase(options: DatabaseOptions): Database {
     kysely,
     get stats() {
       return dialect.stats
+    },
+    get counters() {
+      return dialect.counters
     },
     createScope: (timeoutMs) => new Scope(systemClock, timeoutMs),
     runInScope: (scope, task) => scopes.run(scope, task),

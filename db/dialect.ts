@@ -24,7 +24,7 @@ import { LoopTurn } from './pool/loop-turn.ts'
 import { type PoolOptions, resolvePoolOptions } from './pool/options.ts'
 import { PerRequestSource } from './pool/per-request-source.ts'
 import { ResilientPool } from './pool/resilient-pool.ts'
-import type { PoolEvent, PoolStats } from './pool/stats.ts'
+import { countEvent, noEvents, type PoolCounters, type PoolEvent, type PoolStats } from './pool/stats.ts'
 import { Scope } from './scope.ts'
 
 export interface ResilientMysqlOptions {
@@ -50,10 +50,15 @@ export function resilientMysqlDialect(options: ResilientMysqlOptions): Resilient
 
 export class ResilientMysqlDialect implements Dialect {
   readonly #deps: DriverDependencies
+  #counters = noEvents
 
   constructor(options: ResilientMysqlOptions) {
     const pool = resolvePoolOptions(options.pool)
-    const { clock = systemClock, random = Math.random, onEvent = () => {} } = options
+    const { clock = systemClock, random = Math.random } = options
+    const onEvent = (event: PoolEvent) => {
+      this.#counters = countEvent(this.#counters, event)
+      options.onEvent?.(event)
+    }
     const turn = new LoopTurn()
     const connect = createConnector(options.connection, { clock, turn, connectTimeoutMs: pool.connectTimeoutMs })
     const source =
@@ -66,6 +71,10 @@ export class ResilientMysqlDialect implements Dialect {
 
   get stats(): PoolStats {
     return this.#deps.source.stats
+  }
+
+  get counters(): PoolCounters {
+    return this.#counters
   }
 
   /** Ends the connections: holders have `deadlineMs` to finish. Kysely's own `destroy()` gives them 5 s. */
@@ -110,9 +119,8 @@ class ResilientMysqlDriver implements Driver {
 
   async init(): Promise<void> {}
 
-  async acquireConnection(options?: AbortableOperationOptions): Promise<DatabaseConnection> {
-    const scope = this.#deps.currentScope() ?? this.#scopeOf(options?.signal)
-    return await Lease.acquire(this.#deps, scope)
+  acquireConnection(options?: AbortableOperationOptions): Promise<DatabaseConnection> {
+    return Lease.acquire(this.#deps, this.#deps.currentScope() ?? this.#scopeOf(options?.signal))
   }
 
   async beginTransaction(connection: DatabaseConnection, settings: TransactionSettings): Promise<void> {

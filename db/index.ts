@@ -1,7 +1,19 @@
 export type { ConnectionOptions, TlsOptions } from './connection-options.ts'
 export { createDatabase, type Database, type DatabaseOptions } from './database.ts'
-export { DeadlineExceededError, isDatabaseError } from './errors.ts'
+export { type ResilientMysqlOptions, resilientMysqlDialect } from './dialect.ts'
+export {
+  AcquireTimeoutError,
+  CommitUnknownError,
+  ConnectRefusedError,
+  DeadlineExceededError,
+  isDatabaseError,
+  PoolClosedError,
+  QueueFullError,
+  StatementLostError,
+} from './errors.ts'
 export type { HealthReport } from './health.ts'
+export { type PoolOptions, PoolOptionsError, poolSettings } from './pool/options.ts'
+export type { EvictReason, PoolCounters, PoolEvent, PoolStats } from './pool/stats.ts'
 export {
   type City,
   type CityFilter,
@@ -14,3 +26,5 @@ export {
 export { type Country, type CountrySort, countCountries, findCountry, listCountries } from './queries/countries.ts'
 export type { Page, PagePosition } from './queries/page.ts'
 export type { DB } from './schema.ts'
+export type { Scope } from './scope.ts'
+export { asRead } from './statement-kind.ts'

@@ -27,7 +27,16 @@ type TransactionState =
   | { readonly name: 'none' }
   | { readonly name: 'open'; readonly isReadOnly: boolean }
   /** Its server has ended it, or will when the connection goes. */
-  | { readonly name: 'lost' }
+  | { readonly name: 'lost'; readonly cause: unknown }
+
+interface Statement {
+  readonly sql: string
+  readonly parameters: readonly unknown[]
+  readonly kind: StatementKind
+  /** Of its lease. Later ones may depend on what it did to the session, LAST_INSERT_ID() for one. */
+  readonly isFirst: boolean
+  readonly startedAtMs: number
+}
 
 /**
  * What Kysely holds between acquire and release: one connection, or, as long as nothing depends on the session, its
@@ -39,11 +48,10 @@ export class Lease implements DatabaseConnection {
   #connection: Connection | undefined
   #transaction: TransactionState = { name: 'none' }
   #isDirty = false
-  /** Later statements may depend on what an earlier one did to the session, LAST_INSERT_ID() for one. */
   #isPinned = false
 
-  static async acquire(deps: LeaseDependencies, scope: Scope | undefined): Promise<Lease> {
-    return new Lease(deps, scope, await deps.source.acquire(scope))
+  static acquire(deps: LeaseDependencies, scope: Scope | undefined): Promise<Lease> {
+    return deps.source.acquire(scope).then((connection) => new Lease(deps, scope, connection))
   }
 
   private constructor(deps: LeaseDependencies, scope: Scope | undefined, connection: Connection) {
@@ -52,8 +60,8 @@ export class Lease implements DatabaseConnection {
     this.#connection = connection
   }
 
-  async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
-    return toQueryResult<R>(await this.#run(query.sql, query.parameters, statementKind(query)))
+  executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
+    return this.#run(query.sql, query.parameters, statementKind(query)).then(toQueryResult<R>)
   }
 
   async *streamQuery<R>(query: CompiledQuery): AsyncIterableIterator<QueryResult<R>> {
@@ -72,14 +80,13 @@ export class Lease implements DatabaseConnection {
       ...(isolationLevel ? [`isolation level ${isolationLevel}`] : []),
       ...(accessMode ? [accessMode] : []),
     ]
+    const wasDirty = this.#isDirty
     if (settings.length > 0) {
       // It is for the next transaction of this session, so that one must be ours: until then the session is dirty.
       await this.#run(`set transaction ${settings.join(', ')}`, [], 'other')
     }
-    const wasDirty = this.#isDirty
     await this.#run('begin', [], 'read') // as harmless as a read: lost, nothing has begun
-    this.#isDirty = settings.length > 0 ? false : wasDirty
-    this.#isPinned = true
+    this.#isDirty = wasDirty
     this.#transaction = { name: 'open', isReadOnly: accessMode === 'read only' }
   }
 
@@ -90,7 +97,7 @@ export class Lease implements DatabaseConnection {
       await connection.run('commit', [], this.#scope)
       this.#transaction = { name: 'none' }
     } catch (error) {
-      this.#transaction = { name: 'lost' }
+      this.#transaction = { name: 'lost', cause: error }
       throw await this.#explainCommit(connection, error)
     }
   }
@@ -98,7 +105,7 @@ export class Lease implements DatabaseConnection {
   /** Never throws: the caller has an error already. What cannot be rolled back is cut off at release. */
   async rollback(): Promise<void> {
     const connection = this.#connection
-    if (this.#transaction.name !== 'open' || !connection || connection.isDead || connection.isBusy) return
+    if (this.#transaction.name === 'none' || !connection || connection.isDead || connection.isBusy) return
     if ((await connection.ask('rollback', ROLLBACK_TIMEOUT_MS)) !== undefined) this.#transaction = { name: 'none' }
   }
 
@@ -115,33 +122,47 @@ export class Lease implements DatabaseConnection {
     this.#deps.source.release(connection, { isTransactionOpen, isDirty: this.#isDirty })
   }
 
-  async #run(sql: string, parameters: readonly unknown[], kind: StatementKind): Promise<unknown> {
-    const startedAtMs = this.#deps.clock.now()
+  #run(sql: string, parameters: readonly unknown[], kind: StatementKind): Promise<unknown> {
+    const isFirst = !this.#isPinned
+    this.#isPinned = true
     if (kind === 'other') this.#isDirty = true
+    const statement: Statement = { sql, parameters, kind, isFirst, startedAtMs: this.#deps.clock.now() }
+    return this.#attempt(statement).catch((error) => this.#recover(error, statement))
+  }
+
+  #attempt({ sql, parameters }: Statement): Promise<unknown> {
+    return this.#held().run(sql, parameters, this.#scope)
+  }
+
+  /** Runs the statement again as long as that is certain to be harmless; else throws what its caller shall see. */
+  async #recover(first: unknown, statement: Statement): Promise<unknown> {
+    let error = first
     for (let attempt = 1; ; attempt += 1) {
-      const isFirst = !this.#isPinned
+      if (!(error instanceof StatementFailure)) throw error
+      const explained = await this.#explain(error)
+      if (!this.#mayRunAgain(explained, statement, attempt)) throw this.#reported(explained)
+      this.#deps.onEvent({ name: 'retried', outcome: explained.outcome })
+      await this.#moveOn(explained, attempt)
       try {
-        const result = await this.#held().run(sql, parameters, this.#scope)
-        this.#isPinned = true
-        return result
-      } catch (error) {
-        if (!(error instanceof StatementFailure)) throw error
-        const explained = await this.#explain(error)
-        if (!isFirst || !this.#mayRunAgain(explained, kind, attempt, startedAtMs)) throw this.#reported(explained)
-        this.#deps.onEvent({ name: 'retried', outcome: explained.outcome })
-        await this.#moveOn(explained, attempt)
+        return await this.#attempt(statement)
+      } catch (next) {
+        error = next
       }
     }
   }
 
   /** The connection, as long as the lease has one: it has none after a retry that found no other. */
   #held(): Connection {
+    // A deadlock's victim has a session that works on, outside the transaction.
+    if (this.#transaction.name === 'lost')
+      throw new StatementLostError('rolledBack', { cause: this.#transaction.cause })
     if (!this.#connection) throw new StatementLostError('notSent', { cause: new Error('no connection is held') })
     return this.#connection
   }
 
-  #mayRunAgain(error: unknown, kind: StatementKind, attempt: number, startedAtMs: number): error is StatementLostError {
-    if (!(error instanceof StatementLostError)) return false
+  #mayRunAgain(error: unknown, statement: Statement, attempt: number): error is StatementLostError {
+    const { kind, isFirst, startedAtMs } = statement
+    if (!isFirst || !(error instanceof StatementLostError)) return false
     if (error.outcome === 'refused' || error.outcome === 'rolledBack') {
       return this.#scope !== undefined || this.#deps.clock.now() - startedAtMs < this.#deps.acquireTimeoutMs
     }
@@ -176,7 +197,7 @@ export class Lease implements DatabaseConnection {
     if (outcome === 'failed' || outcome === 'commitUnknown') return cause
     if (this.#transaction.name === 'none') return new StatementLostError(outcome, { cause })
     // Lost, refused or a deadlock's victim: whatever the transaction did before is undone, or must be.
-    this.#transaction = outcome === 'refused' ? this.#transaction : { name: 'lost' }
+    this.#transaction = outcome === 'refused' ? this.#transaction : { name: 'lost', cause }
     return new StatementLostError(outcome === 'refused' ? 'refused' : 'rolledBack', { cause })
   }
 

@@ -1,7 +1,7 @@
 import { connectPauseMs, type Random } from './backoff.ts'
 
 /** Most attempts to connect in any second, whatever the demand: a struggling server is not helped by more. */
-export const MAX_ATTEMPTS_PER_SECOND = 10
+const MAX_ATTEMPTS_PER_SECOND = 10
 const WINDOW_MS = 1000
 
 /**
@@ -14,7 +14,7 @@ export class ConnectGate {
   #underWay = 0
   #allowance = Number.POSITIVE_INFINITY
   #failures = 0
-  #lastFailureAtMs = Number.NEGATIVE_INFINITY
+  #lastStartAtMs = Number.NEGATIVE_INFINITY
   #jitter = 0
 
   constructor(random: Random) {
@@ -27,7 +27,8 @@ export class ConnectGate {
     const pauseMs =
       this.#failures === 0
         ? 0
-        : this.#lastFailureAtMs + connectPauseMs(this.#failures, isWanted, () => this.#jitter) - nowMs
+        : // From its start: an attempt that failed by taking too long was pause enough.
+          this.#lastStartAtMs + connectPauseMs(this.#failures, isWanted, () => this.#jitter) - nowMs
     return Math.max(0, pauseMs, this.#windowDelayMs(nowMs))
   }
 
@@ -38,6 +39,7 @@ export class ConnectGate {
 
   started(nowMs: number): void {
     this.#underWay += 1
+    this.#lastStartAtMs = nowMs
     this.#startedAtMs.push(nowMs)
     if (this.#startedAtMs.length > MAX_ATTEMPTS_PER_SECOND) this.#startedAtMs.shift()
   }
@@ -48,11 +50,10 @@ export class ConnectGate {
     this.#allowance = Math.max(2, this.#allowance * 2)
   }
 
-  failed(nowMs: number): void {
+  failed(): void {
     this.#underWay -= 1
     this.#failures += 1
     this.#allowance = 1
-    this.#lastFailureAtMs = nowMs
     this.#jitter = this.#random()
   }
 

@@ -69,6 +69,7 @@ export class Connection {
   #startedAtMs = 0
   #lastAnswerTurn = -1
   #death: unknown
+  #isSilent = false
   #onQuiet: (() => void) | undefined
 
   constructor(raw: MysqlConnection, session: Session, { clock, turn, onDeath }: ConnectionDependencies) {
@@ -114,8 +115,12 @@ export class Connection {
   run(sql: string, parameters: readonly unknown[], scope?: Scope): Promise<unknown> {
     return new Promise((resolve, reject) => {
       const statement = { sql, parameters, scope, resolve, reject, onAbort: reject }
-      if (this.#running) this.#queued.push(statement)
-      else this.#start(statement)
+      if (!this.#running) {
+        this.#start(statement)
+        return
+      }
+      this.#queued.push(statement)
+      scope?.addListener(reject) // its time can be up before its turn comes
     })
   }
 
@@ -129,7 +134,11 @@ export class Connection {
     this.#startedAtMs = this.#clock.now()
     scope?.addListener(stop)
     try {
-      yield* rows
+      for await (const row of rows) {
+        this.#startedAtMs = Number.POSITIVE_INFINITY // the caller is at work, not the server
+        yield row
+        this.#startedAtMs = this.#clock.now()
+      }
       this.#quiet(statement) // only here: a result that was not read to its end leaves the connection busy
     } finally {
       scope?.removeListener(stop)
@@ -141,14 +150,23 @@ export class Connection {
     return await this.#command((callback) => this.#raw.ping(callback), timeoutMs)
   }
 
+  /** Whether it is dead because it said nothing: its server may know of no end, and keep the session. */
+  get isSilent(): boolean {
+    return this.#isSilent
+  }
+
   /** Runs a statement of the pool's own; undefined, and dead, when it is not answered within `timeoutMs`. */
   async ask(sql: string, timeoutMs: number): Promise<unknown> {
-    const cancel = this.#clock.schedule(timeoutMs, () => this.destroy(new Error(`no answer within ${timeoutMs} ms`)))
+    let isOver = false
+    const cancel = this.#scheduleAfterPoll(timeoutMs, () => {
+      if (!isOver) this.destroy(new Error(`no answer within ${timeoutMs} ms`))
+    })
     try {
       return await this.run(sql, [])
     } catch {
       return undefined // not knowing is an answer that every caller of this method handles
     } finally {
+      isOver = true
       cancel()
     }
   }
@@ -229,9 +247,12 @@ export class Connection {
     this.#running = undefined
     statement.scope?.removeListener(statement.onAbort)
     this.#lastAnswerTurn = this.#turn.current
-    const next = this.#queued.shift()
-    if (next) this.#start(next)
-    else this.#onQuiet?.()
+    // One whose caller's time is up does not start.
+    for (let next = this.#queued.shift(); next; next = this.#queued.shift()) {
+      this.#start(next)
+      if (this.#running) return
+    }
+    this.#onQuiet?.()
   }
 
   #die(error: unknown): void {
@@ -246,11 +267,19 @@ export class Connection {
     this.#onDeath(this)
   }
 
+  /** After a stall of the event loop a timer fires before the answer that the kernel holds is read: it has to wait. */
+  #scheduleAfterPoll(delayMs: number, task: () => void): () => void {
+    return this.#clock.schedule(delayMs, () => void this.#turn.pollOnce().then(task))
+  }
+
   /** Runs a command that mysql2 gives no deadline. */
   #command(start: (callback: (error: unknown) => void) => void, timeoutMs: number): Promise<boolean> {
     if (this.isDead) return Promise.resolve(false)
     return new Promise((resolve) => {
+      let isSettled = false
       const settle = (error: unknown) => {
+        if (isSettled) return
+        isSettled = true
         cancel()
         if (error) this.#die(error)
         else {
@@ -259,7 +288,11 @@ export class Connection {
         }
         resolve(!error)
       }
-      const cancel = this.#clock.schedule(timeoutMs, () => settle(new Error(`no answer within ${timeoutMs} ms`)))
+      const cancel = this.#scheduleAfterPoll(timeoutMs, () => {
+        if (isSettled) return
+        this.#isSilent = !this.isDead
+        settle(new Error(`no answer within ${timeoutMs} ms`))
+      })
       start(settle)
     })
   }

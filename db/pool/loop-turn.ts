@@ -1,3 +1,5 @@
+import { performance } from 'node:perf_hooks'
+
 /**
  * Turns of the event loop. After two `setImmediate` turns the loop has polled once in full, so what the kernel holds for
  * our sockets (a FIN, an RST, a last error packet) has been delivered: a liveness check without a round trip. One turn

@@ -12,17 +12,17 @@ export interface MysqlConnection {
   on(event: 'error' | 'end', listener: (error?: unknown) => void): unknown
 }
 
-export interface MysqlSocket {
+interface MysqlSocket {
   readonly remoteAddress?: string | undefined
   on(event: 'data', listener: () => void): unknown
   destroy(): void
 }
 
-export interface MysqlQuery {
+interface MysqlQuery {
   stream(options?: { highWaterMark?: number }): AsyncIterable<unknown> & { destroy(error?: Error): void }
 }
 
-export type MysqlCallback = (error: unknown, result?: unknown) => void
+type MysqlCallback = (error: unknown, result?: unknown) => void
 
 /** What the pool uses of `mysql2.createPool`: only as a factory; its own queue and idle list stay empty. */
 export interface MysqlFactory {

@@ -6,7 +6,7 @@ import type { Connect } from './connector.ts'
 import type { PoolEvent } from './stats.ts'
 
 /** How many more connections are wanted, those under way included, and whether a caller waits for them. */
-export interface Demand {
+interface Demand {
   readonly count: number
   readonly isWanted: boolean
 }
@@ -114,8 +114,9 @@ export class Opener {
       this.#endOutage()
       return connection
     } catch (error) {
-      gate.failed(clock.now())
+      gate.failed()
       this.#lastFailure = error
+      onEvent({ name: 'connectFailed' })
       if (!this.#outage) onEvent({ name: 'outageStarted', cause: error })
       this.#outage ??= { sinceMs: startedAtMs, attempts: 0 }
       this.#outage.attempts += 1

@@ -247,13 +247,17 @@ export class ResilientPool implements ConnectionSource {
 
   #validated(member: Member, isAlive: boolean): void {
     if (member.state.name === 'evicted') return
-    if (!isAlive) this.#evict(member, 'validationFailed')
+    if (!isAlive) this.#evict(member, member.connection.isSilent ? 'validationFailed' : 'lost')
     else if (member.retiredFor) this.#evict(member, member.retiredFor)
     else this.#supply(member)
   }
 
   /** Hands a connection that is alive to whoever waits longest, or keeps it. */
   #supply(member: Member): void {
+    if (this.#closing) {
+      this.#evict(member, 'closed')
+      return
+    }
     const waiter = this.#queue.shift()
     if (!waiter) this.#members.move(member, { name: 'idle' })
     else {

@@ -23,9 +23,10 @@ export type EvictReason =
   | 'wrongServer'
   | 'closed'
 
-/** What happened, for logs and metrics. Every event carries the pool's gauges at that moment. */
+/** What happened, for logs and metrics. None comes with every statement. */
 export type PoolEvent =
   | { readonly name: 'opened'; readonly durationMs: number }
+  | { readonly name: 'connectFailed' }
   | { readonly name: 'evicted'; readonly reason: EvictReason; readonly idleMs: number }
   | { readonly name: 'outageStarted'; readonly cause: unknown }
   | { readonly name: 'outageEnded'; readonly durationMs: number; readonly attempts: number }
@@ -40,8 +41,49 @@ export interface PoolCounters {
   readonly opened: number
   readonly connectFailures: number
   readonly evicted: Readonly<Partial<Record<EvictReason, number>>>
+  readonly failovers: number
+  /** Statements run again. */
   readonly retried: number
+  /** Callers refused on arrival. */
   readonly refused: number
-  readonly unknownOutcomes: number
   readonly acquireTimeouts: number
+  readonly unknownOutcomes: number
+}
+
+export const noEvents: PoolCounters = {
+  opened: 0,
+  connectFailures: 0,
+  evicted: {},
+  failovers: 0,
+  retried: 0,
+  refused: 0,
+  acquireTimeouts: 0,
+  unknownOutcomes: 0,
+}
+
+/** The counters after one more event. Pure. */
+export function countEvent(counters: PoolCounters, event: PoolEvent): PoolCounters {
+  switch (event.name) {
+    case 'opened':
+      return { ...counters, opened: counters.opened + 1 }
+    case 'connectFailed':
+      return { ...counters, connectFailures: counters.connectFailures + 1 }
+    case 'evicted': {
+      const { evicted } = counters
+      return { ...counters, evicted: { ...evicted, [event.reason]: (evicted[event.reason] ?? 0) + 1 } }
+    }
+    case 'failover':
+      return { ...counters, failovers: counters.failovers + 1 }
+    case 'retried':
+      return { ...counters, retried: counters.retried + 1 }
+    case 'refused':
+      return { ...counters, refused: counters.refused + 1 }
+    case 'acquireTimeout':
+      return { ...counters, acquireTimeouts: counters.acquireTimeouts + 1 }
+    case 'unknownOutcome':
+      return { ...counters, unknownOutcomes: counters.unknownOutcomes + 1 }
+    case 'outageStarted':
+    case 'outageEnded':
+      return counters
+  }
 }

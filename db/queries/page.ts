@@ -17,7 +17,7 @@ export interface PagePosition {
   readonly value: PageValue
   readonly id: number
 }
-export type PageValue = string | number | Date
+type PageValue = string | number | Date
 
 export interface Page<Row> {
   readonly items: readonly Row[]

@@ -1,0 +1,107 @@
+// `npm run bench:pool`: CPU per request of the resilient pool against plain mysql2 + Kysely, interleaved in one run.
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { type AddressInfo, connect } from 'node:net'
+import { resolve } from 'node:path'
+import { startLocalDatabase } from '../db/local/local-database.ts'
+import { migrateToLatest } from '../db/migrator.ts'
+
+const PAIRS = 30
+const SLICE_MS = 700
+const CLIENTS = 16
+
+const project = resolve(import.meta.dirname, '..')
+const REQUEST = 'GET /?city=London HTTP/1.1\r\nHost: bench\r\n\r\n'
+const ANSWER = 'City "London" is #312'
+
+interface Side {
+  readonly child: ChildProcess
+  readonly port: number
+}
+
+async function startSide(dialect: string, connection: object): Promise<Side> {
+  const child = fork(resolve(import.meta.dirname, 'pool-server.ts'), [JSON.stringify({ dialect, ...connection })])
+  const [address] = (await once(child, 'message')) as [AddressInfo]
+  return { child, port: address.port }
+}
+
+async function cpuUs({ child }: Side): Promise<number> {
+  child.send('cpu')
+  const [us] = (await once(child, 'message')) as [number]
+  return us
+}
+
+/** Sixteen clients, each asking as soon as it is answered; checks every answer. Resolves with the number of answers. */
+async function load(port: number, durationMs: number): Promise<number> {
+  const endMs = performance.now() + durationMs
+  let answers = 0
+  await Promise.all(
+    Array.from({ length: CLIENTS }, async () => {
+      const socket = connect(port, '127.0.0.1').setNoDelay(true)
+      await new Promise<void>((done, fail) => {
+        socket.on('error', fail)
+        socket.on('data', (data) => {
+          if (!data.includes(ANSWER)) return fail(new Error(`wrong answer: ${data.toString()}`))
+          answers += 1
+          if (performance.now() < endMs) socket.write(REQUEST)
+          else done()
+        })
+        socket.write(REQUEST)
+      })
+      socket.destroy()
+    }),
+  )
+  return answers
+}
+
+/** CPU of one slice, in microseconds a request. */
+async function measure(side: Side): Promise<number> {
+  const before = await cpuUs(side)
+  const answers = await load(side.port, SLICE_MS)
+  return ((await cpuUs(side)) - before) / answers
+}
+
+/** The median and the order statistics that hold it with 95 % (binomial, normal approximation). */
+function median(values: readonly number[]): { readonly middle: number; readonly low: number; readonly high: number } {
+  const sorted = values.toSorted((a, b) => a - b)
+  const half = sorted.length / 2
+  const reach = 0.98 * Math.sqrt(sorted.length)
+  const at = (index: number) => sorted[Math.min(sorted.length - 1, Math.max(0, Math.round(index)))] ?? Number.NaN
+  return { middle: at(half - 0.5), low: at(half - reach - 0.5), high: at(half + reach - 0.5) }
+}
+
+const say = (line: string) => process.stderr.write(`${line}\n`)
+const local = await startLocalDatabase({
+  folder: resolve(project, '.local'),
+  environment: process.env,
+  say,
+  ephemeral: true,
+})
+try {
+  await migrateToLatest(local.app, resolve(project, 'migrations'))
+  const connection = { ...local.app, password: await local.app.password() }
+  const plain = await startSide('plain', connection)
+  const resilient = await startSide('resilient', connection)
+  for (const side of [plain, resilient]) await load(side.port, 2 * SLICE_MS) // warm up
+  const pairs: { readonly plainUs: number; readonly resilientUs: number }[] = []
+  for (let pair = 1; pair <= PAIRS; pair += 1) {
+    // Each goes first as often as the other.
+    const first = pair % 2 ? plain : resilient
+    const firstUs = await measure(first)
+    const secondUs = await measure(first === plain ? resilient : plain)
+    const [plainUs, resilientUs] = first === plain ? [firstUs, secondUs] : [secondUs, firstUs]
+    pairs.push({ plainUs, resilientUs })
+    say(`pair ${pair}/${PAIRS}: plain ${plainUs.toFixed(1)} us, resilient ${resilientUs.toFixed(1)} us`)
+  }
+  const ratio = median(pairs.map(({ plainUs, resilientUs }) => resilientUs / plainUs))
+  const plainUs = median(pairs.map((pair) => pair.plainUs)).middle
+  const resilientUs = median(pairs.map((pair) => pair.resilientUs)).middle
+  process.stdout.write(
+    `${local.description}\n${CLIENTS} clients, ${PAIRS} pairs of ${SLICE_MS} ms: ` +
+      `plain ${plainUs.toFixed(1)} us, resilient ${resilientUs.toFixed(1)} us of CPU a request; ` +
+      `ratio ${ratio.middle.toFixed(3)} (95 %: ${ratio.low.toFixed(3)} to ${ratio.high.toFixed(3)})\n`,
+  )
+  for (const { child } of [plain, resilient]) child.disconnect()
+} finally {
+  await local.stop()
+}
