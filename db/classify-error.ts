@@ -29,7 +29,8 @@ export interface DriverError {
 
 const KEEP = { isSessionUsable: true, isWrongServer: false } as const
 const LEAVE = { isSessionUsable: false, isWrongServer: false } as const
-const MOVE = { isSessionUsable: false, isWrongServer: true } as const
+// The session itself works on, for reads and to ask the server with; whoever moves away ends it.
+const MOVE = { isSessionUsable: true, isWrongServer: true } as const
 
 /** Server errors that are not simply the statement's own, by number. Sources: the manuals of both servers. */
 const COMMON: ReadonlyMap<number, Verdict> = new Map<number, Verdict>([

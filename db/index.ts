@@ -1,3 +1,4 @@
+export type { Clock } from './clock.ts'
 export type { ConnectionOptions, TlsOptions } from './connection-options.ts'
 export { createDatabase, type Database, type DatabaseOptions } from './database.ts'
 export { type ResilientMysqlOptions, resilientMysqlDialect } from './dialect.ts'

@@ -115,7 +115,7 @@ export class Connection {
   run(sql: string, parameters: readonly unknown[], scope?: Scope): Promise<unknown> {
     return new Promise((resolve, reject) => {
       const statement = { sql, parameters, scope, resolve, reject, onAbort: reject }
-      if (!this.#running) {
+      if (!this.#running || scope?.reason) {
         this.#start(statement)
         return
       }

@@ -22,8 +22,8 @@ export interface ConnectorDependencies {
  * means a new mysql2 pool, since a pool's password cannot be changed.
  */
 export function createConnector(options: ConnectionOptions, deps: ConnectorDependencies): Connect {
-  const { connectTimeoutMs } = deps
-  let factory: { readonly password: string; readonly pool: MysqlFactory } | undefined
+  const { clock, connectTimeoutMs } = deps
+  let factory: Factory | undefined
 
   const current = async () => {
     const password = await options.password()
@@ -33,17 +33,31 @@ export function createConnector(options: ConnectionOptions, deps: ConnectorDepen
     return factory
   }
 
+  /** A secret store that hangs must not hold up the attempts that follow. */
+  const currentInTime = () =>
+    new Promise<Factory>((resolve, reject) => {
+      const noPassword = () => reject(new Error(`no password in ${connectTimeoutMs} ms`))
+      const cancel = clock.schedule(connectTimeoutMs, noPassword)
+      current().then(resolve, reject).finally(cancel)
+    })
+
   return async (onDeath) => {
-    const used = await current()
+    const used = await currentInTime()
     try {
       return await openConnection(used.pool, deps, onDeath)
     } catch (error) {
       if (classifyConnectError(error) !== 'credentials') throw error
-      const fresh = await current()
+      const fresh = await currentInTime()
       if (fresh === used) throw error
       return await openConnection(fresh.pool, deps, onDeath) // the password was changed in between
     }
   }
+}
+
+/** A mysql2 pool and the password that it logs in with. */
+interface Factory {
+  readonly password: string
+  readonly pool: MysqlFactory
 }
 
 type OnDeath = (connection: Connection) => void

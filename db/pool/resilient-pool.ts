@@ -134,6 +134,7 @@ export class ResilientPool implements ConnectionSource {
       if (member.state.name === 'idle') this.#evict(member, 'wrongServer')
       else member.retiredFor = 'wrongServer'
     }
+    void this.#control.close() // sessions of the next server are asked about there
   }
 
   /** Lets holders finish until the deadline, stops the rest, says goodbye to every server session. Never rejects. */
@@ -171,6 +172,9 @@ export class ResilientPool implements ConnectionSource {
   }
 
   #wait(scope: Scope | undefined): Promise<Connection> {
+    // Either may have happened while an idle connection was looked at.
+    if (this.#closing) throw new PoolClosedError()
+    if (scope?.reason) throw scope.reason
     const { clock } = this.#deps
     const nowMs = clock.now()
     const timeoutMs = Math.min(this.#options.acquireTimeoutMs, scope ? scope.deadlineAtMs - nowMs : Infinity)

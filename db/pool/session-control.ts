@@ -56,10 +56,11 @@ export class SessionControl {
     await (await this.#connection)?.ping(ANSWER_TIMEOUT_MS)
   }
 
+  /** Ends its connection. A later question opens another, where new connections lead then. */
   async close(): Promise<void> {
-    const connection = await this.#connection
+    const leaving = this.#connection
     this.#connection = undefined
-    connection?.quit()
+    ;(await leaving)?.quit()
   }
 
   /** Asks once more over a new connection when the old one is silent: the network may have forgotten it. */
@@ -74,12 +75,19 @@ export class SessionControl {
   }
 
   async #acquire(): Promise<Connection | undefined> {
-    this.#connection ??= this.#open(() => {
-      this.#connection = undefined
+    this.#connection ??= this.#openNext()
+    return await this.#connection
+  }
+
+  #openNext(): Promise<Connection | undefined> {
+    const forget = () => {
+      if (this.#connection === opening) this.#connection = undefined
+    }
+    const opening = this.#open(forget).then((connection) => {
+      if (!connection) forget()
+      return connection
     })
-    const connection = await this.#connection
-    if (!connection) this.#connection = undefined
-    return connection
+    return opening
   }
 }
 

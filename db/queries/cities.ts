@@ -1,4 +1,4 @@
-import { type AbortableOperationOptions, type Expression, expressionBuilder, type Kysely, type SqlBool } from 'kysely'
+import { type Expression, expressionBuilder, type Kysely, type SqlBool } from 'kysely'
 import type { DB } from '../schema.ts'
 import { beyond, type Page, type PageRequest, type SortOrder, startsWithPattern, toPage } from './page.ts'
 
@@ -45,28 +45,20 @@ const cityColumns = [
 ] as const
 
 /** The lowest id among the cities whose name equals `name` under the column's collation; undefined when there is none. */
-export async function findCityIdByName(
-  db: Kysely<DB>,
-  name: string,
-  options?: AbortableOperationOptions,
-): Promise<number | undefined> {
+export async function findCityIdByName(db: Kysely<DB>, name: string): Promise<number | undefined> {
   const row = await db
     .selectFrom('city')
     .select('city_id')
     .where('city', '=', name)
     .orderBy('city_id')
     .limit(1)
-    .executeTakeFirst(options)
+    .executeTakeFirst()
   return row?.city_id
 }
 
 /** The city with this id; undefined when there is none. */
-export async function findCity(
-  db: Kysely<DB>,
-  cityId: number,
-  options?: AbortableOperationOptions,
-): Promise<City | undefined> {
-  return await db.selectFrom('city').select(cityColumns).where('city_id', '=', cityId).executeTakeFirst(options)
+export async function findCity(db: Kysely<DB>, cityId: number): Promise<City | undefined> {
+  return await db.selectFrom('city').select(cityColumns).where('city_id', '=', cityId).executeTakeFirst()
 }
 
 export interface ListCitiesRequest {
@@ -80,7 +72,6 @@ export interface ListCitiesRequest {
 export async function listCities(
   db: Kysely<DB>,
   { filter, page, includeCountry }: ListCitiesRequest,
-  options?: AbortableOperationOptions,
 ): Promise<Page<City>> {
   const order = sortOrders[page.sort]
   const query = db
@@ -95,26 +86,22 @@ export async function listCities(
         await query
           .innerJoin('country', 'country.country_id', 'city.country_id')
           .select(['country.country as countryName', 'country.last_update as countryLastUpdate'])
-          .execute(options)
+          .execute()
       ).map(({ countryName, countryLastUpdate, ...city }) => ({
         ...city,
         country: { countryId: city.countryId, country: countryName, lastUpdate: countryLastUpdate },
       }))
-    : await query.execute(options)
+    : await query.execute()
   return toPage<City>(rows, page.limit, (row) => ({ value: sortValue(row, order.column), id: row.cityId }))
 }
 
 /** How many cities match. */
-export async function countCities(
-  db: Kysely<DB>,
-  filter: CityFilter,
-  options?: AbortableOperationOptions,
-): Promise<number> {
+export async function countCities(db: Kysely<DB>, filter: CityFilter): Promise<number> {
   const row = await db
     .selectFrom('city')
     .select((eb) => eb.fn.countAll<number>().as('count'))
     .where((eb) => eb.and(matching(filter)))
-    .executeTakeFirstOrThrow(options)
+    .executeTakeFirstOrThrow()
   return Number(row.count)
 }
 

@@ -1,4 +1,4 @@
-import { type AbortableOperationOptions, type Expression, expressionBuilder, type Kysely, type SqlBool } from 'kysely'
+import { type Expression, expressionBuilder, type Kysely, type SqlBool } from 'kysely'
 import type { DB } from '../schema.ts'
 import { beyond, type Page, type PageRequest, type SortOrder, startsWithPattern, toPage } from './page.ts'
 
@@ -32,16 +32,8 @@ const countryColumns = [
 ] as const
 
 /** The country with this id; undefined when there is none. */
-export async function findCountry(
-  db: Kysely<DB>,
-  countryId: number,
-  options?: AbortableOperationOptions,
-): Promise<Country | undefined> {
-  return await db
-    .selectFrom('country')
-    .select(countryColumns)
-    .where('country_id', '=', countryId)
-    .executeTakeFirst(options)
+export async function findCountry(db: Kysely<DB>, countryId: number): Promise<Country | undefined> {
+  return await db.selectFrom('country').select(countryColumns).where('country_id', '=', countryId).executeTakeFirst()
 }
 
 export interface ListCountriesRequest {
@@ -50,11 +42,7 @@ export interface ListCountriesRequest {
 }
 
 /** One page of the countries that match, in the order asked for. */
-export async function listCountries(
-  db: Kysely<DB>,
-  { filter, page }: ListCountriesRequest,
-  options?: AbortableOperationOptions,
-): Promise<Page<Country>> {
+export async function listCountries(db: Kysely<DB>, { filter, page }: ListCountriesRequest): Promise<Page<Country>> {
   const order = sortOrders[page.sort]
   const rows = await db
     .selectFrom('country')
@@ -63,7 +51,7 @@ export async function listCountries(
     .orderBy(order.column, order.direction)
     .orderBy('country.country_id', order.direction)
     .limit(page.limit + 1)
-    .execute(options)
+    .execute()
   return toPage<Country>(rows, page.limit, (row) => ({
     value: order.column === 'country.country' ? row.country : row.countryId,
     id: row.countryId,
@@ -71,16 +59,12 @@ export async function listCountries(
 }
 
 /** How many countries match. */
-export async function countCountries(
-  db: Kysely<DB>,
-  filter: CountryFilter,
-  options?: AbortableOperationOptions,
-): Promise<number> {
+export async function countCountries(db: Kysely<DB>, filter: CountryFilter): Promise<number> {
   const row = await db
     .selectFrom('country')
     .select((eb) => eb.fn.countAll<number>().as('count'))
     .where((eb) => eb.and(matching(filter)))
-    .executeTakeFirstOrThrow(options)
+    .executeTakeFirstOrThrow()
   return Number(row.count)
 }
 

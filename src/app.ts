@@ -1,0 +1,71 @@
+import { OpenAPIHono } from '@hono/zod-openapi'
+import { methodNotAllowed } from 'hono/method-not-allowed'
+import { requestId } from 'hono/request-id'
+import { secureHeaders } from 'hono/secure-headers'
+import type { Clock, Database } from '../db/index.ts'
+import { accessLog } from './access-log.ts'
+import type { AppEnv } from './app-env.ts'
+import { deadline } from './deadline.ts'
+import { answerError } from './http-errors.ts'
+import type { LifecycleState } from './lifecycle.ts'
+import type { Log } from './log.ts'
+import { documentRoutes } from './openapi.ts'
+import { ProblemError } from './problem.ts'
+import { rejectInvalid } from './query-params.ts'
+import { cityRoutes } from './routes/cities.ts'
+import { countryRoutes } from './routes/countries.ts'
+import { docsRoutes } from './routes/docs.ts'
+import { healthRoutes } from './routes/health.ts'
+import { seedRoutes } from './routes/seed.ts'
+import { type Version, versionRoutes } from './routes/version.ts'
+import { wellFormedUrl } from './well-formed-url.ts'
+
+/** What the HTTP side is given. */
+export interface AppDeps {
+  readonly database: Database
+  readonly schema: {
+    /** Whether the database has every migration that this version needs; rejects when it cannot say. */
+    isCurrent(): Promise<boolean>
+  }
+  readonly state: () => LifecycleState
+  readonly log: Log
+  readonly clock: Clock
+  /** Longest time from a request to its answer, in ms. */
+  readonly requestTimeoutMs: number
+  readonly version: Version
+  /** Absolute: where swagger-ui-dist's files are. */
+  readonly swaggerUiFolder: string
+}
+
+/** What `hc<AppType>` needs to know. */
+export type AppType = ReturnType<typeof createApp>
+
+/** Builds the HTTP side: opens no port, reads no environment. */
+export function createApp(deps: AppDeps) {
+  const { database, log, clock, requestTimeoutMs, version } = deps
+  const app = new OpenAPIHono<AppEnv>({ defaultHook: rejectInvalid })
+  app.onError((error, c) => answerError(error, c, log))
+  app.notFound((c) => answerError(new ProblemError(404, 'There is no such route.'), c, log))
+  // HSTS is for whoever ends TLS.
+  app.use(accessLog(log, clock), requestId(), secureHeaders({ strictTransportSecurity: false }), wellFormedUrl)
+  app.use(
+    methodNotAllowed({
+      app,
+      onMethodNotAllowed(c, methods) {
+        const allow = methods.join(', ')
+        c.header('Allow', allow)
+        return answerError(new ProblemError(405, `This route knows ${allow}.`), c, log)
+      },
+    }),
+  )
+  const limit = deadline(database, requestTimeoutMs)
+  for (const path of ['/', '/cities/*', '/countries/*']) app.use(path, limit)
+  return app
+    .route('/', seedRoutes(deps))
+    .route('/', cityRoutes(deps))
+    .route('/', countryRoutes(deps))
+    .route('/', versionRoutes(deps))
+    .route('/', healthRoutes(deps))
+    .route('/', documentRoutes(app, version.version))
+    .route('/', docsRoutes(deps))
+}

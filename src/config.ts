@@ -1,0 +1,46 @@
+import { readFileSync } from 'node:fs'
+import { type DatabaseSetting, readDatabase } from './database-settings.ts'
+import { createReader, type Env, type ReadFile } from './setting-reader.ts'
+import type { SettingProblem } from './settings.ts'
+
+/** The service's settings, all of them checked. */
+export interface Config {
+  readonly host: string
+  readonly port: number
+  readonly logLevel: string
+  readonly requestTimeoutMs: number
+  readonly poolSize: number
+  readonly connectionStrategy: 'pooled' | 'per-request'
+  readonly commit?: string
+  readonly database: DatabaseSetting
+}
+
+/** Settings that cannot be used: all of them at once. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+  readonly problems: readonly SettingProblem[]
+  constructor(problems: readonly SettingProblem[]) {
+    const lines = problems.map(({ name, accepted, got }) => `  ${name}: must be ${accepted}; got ${got}`)
+    super(`${problems.length === 1 ? 'A setting is' : `${problems.length} settings are`} wrong:\n${lines.join('\n')}`)
+    this.problems = problems
+  }
+}
+
+/** Reads the settings. An empty text is an unset one. @throws {ConfigError} */
+export function parseConfig(env: Env, readFile: ReadFile = (path) => readFileSync(path, 'utf8')): Config {
+  const reader = createReader(env, readFile)
+  const database = readDatabase(reader, env)
+  const commit = reader.optional('GIT_COMMIT')
+  const config = {
+    host: env.HOST || database.kind === 'configured' ? reader.value('HOST') : '127.0.0.1',
+    port: reader.value('PORT'),
+    logLevel: reader.value('LOG_LEVEL'),
+    requestTimeoutMs: reader.value('REQUEST_TIMEOUT_MS'),
+    poolSize: reader.value('POOL_SIZE'),
+    connectionStrategy: reader.value('CONNECTION_STRATEGY'),
+    ...(commit !== undefined && { commit }),
+    database,
+  }
+  if (reader.problems.length > 0) throw new ConfigError(reader.problems)
+  return Object.freeze(config)
+}

@@ -1,0 +1,98 @@
+import type { ConnectionOptions, TlsOptions } from '../db/index.ts'
+import { type Env, quote, type Reader, withoutFinalNewline } from './setting-reader.ts'
+import { settings } from './settings.ts'
+
+/** Which database. */
+export type DatabaseSetting =
+  | { readonly kind: 'configured'; readonly connection: ConnectionOptions }
+  | { readonly kind: 'throwAway' }
+
+const databaseParts = ['DB_HOST', 'DB_PORT', 'DB_USER', 'DB_PASSWORD', 'DB_NAME'] as const
+const tlsFiles = ['DB_TLS_CA_FILE', 'DB_TLS_CERT_FILE', 'DB_TLS_KEY_FILE'] as const
+
+/** The database: in one line, in parts, or none. */
+export function readDatabase(reader: Reader, env: Env): DatabaseSetting {
+  const parts = databaseParts.filter((name) => reader.isSet(name))
+  if (reader.isSet('DATABASE_URL')) {
+    for (const name of parts) reader.problems.push({ name, accepted: 'unset when DATABASE_URL is set', got: 'both' })
+    return { kind: 'configured', connection: fromUrl(reader, env, readTls(reader)) }
+  }
+  if (parts.length > 0) return { kind: 'configured', connection: fromParts(reader, env, readTls(reader)) }
+  for (const name of ['DB_TLS', ...tlsFiles] as const) {
+    if (env[name])
+      reader.problems.push({ name, accepted: 'unset without DATABASE_URL or DB_HOST', got: quote(env[name]) })
+  }
+  const place = env.NODE_ENV === 'production' ? 'NODE_ENV=production' : env.KUBERNETES_SERVICE_HOST && 'Kubernetes'
+  if (place) {
+    const accepted = `set, or DB_HOST, DB_USER, DB_PASSWORD and DB_NAME: with ${place} there is no throw-away database`
+    reader.problems.push({ name: 'DATABASE_URL', accepted, got: 'nothing' })
+  }
+  return { kind: 'throwAway' }
+}
+
+function fromUrl(reader: Reader, env: Env, tls: TlsOptions | undefined): ConnectionOptions {
+  const { password, ...rest } = reader.optional('DATABASE_URL') ?? {
+    host: '',
+    port: 0,
+    user: '',
+    password: '',
+    database: '',
+  }
+  const path = env.DATABASE_URL_FILE
+  const readAgain = (found: string) =>
+    settings.DATABASE_URL.parse(withoutFinalNewline(reader.readFile(found)))?.password ?? password
+  return { ...rest, password: async () => (path ? readAgain(path) : password), ...(tls && { tls }) }
+}
+
+function fromParts(reader: Reader, env: Env, tls: TlsOptions | undefined): ConnectionOptions {
+  const [host, user, database] = (['DB_HOST', 'DB_USER', 'DB_NAME'] as const).map((name) => {
+    if (!reader.isSet(name)) {
+      reader.problems.push({ name, accepted: 'set when another DB_ setting is', got: 'nothing' })
+    }
+    return reader.optional(name) ?? ''
+  }) as [string, string, string]
+  const password = reader.optional('DB_PASSWORD') ?? ''
+  const path = env.DB_PASSWORD_FILE
+  return {
+    host,
+    port: reader.value('DB_PORT'),
+    user,
+    // A rotated secret is a changed file.
+    password: async () => (path ? withoutFinalNewline(reader.readFile(path)) : password),
+    database,
+    ...(tls && { tls }),
+  }
+}
+
+function readTls(reader: Reader): TlsOptions | undefined {
+  const mode = reader.value('DB_TLS')
+  const [ca, cert, key] = tlsFiles.map((name) => {
+    const path = reader.optional(name)
+    return path === undefined ? undefined : { name, path, text: reader.file(name, path) }
+  })
+  const verifies = mode === 'verify-ca' || mode === 'verify-full'
+  if (ca && !verifies) {
+    reader.problems.push({
+      name: ca.name,
+      accepted: 'unset unless DB_TLS is verify-ca or verify-full',
+      got: quote(ca.path),
+    })
+  }
+  if (mode === 'off') {
+    for (const file of [cert, key]) {
+      if (file) reader.problems.push({ name: file.name, accepted: 'unset unless DB_TLS is on', got: quote(file.path) })
+    }
+    return undefined
+  }
+  if (!cert !== !key) {
+    const name = cert ? 'DB_TLS_KEY_FILE' : 'DB_TLS_CERT_FILE'
+    reader.problems.push({ name, accepted: 'set together with the other of certificate and key', got: 'nothing' })
+  }
+  return {
+    verifyCertificate: verifies,
+    verifyIdentity: mode === 'verify-full',
+    ...(ca?.text && { ca: ca.text }),
+    ...(cert?.text && { cert: cert.text }),
+    ...(key?.text && { key: key.text }),
+  }
+}

@@ -1,0 +1,39 @@
+import type { MiddlewareHandler } from 'hono'
+import type { Database } from '../db/index.ts'
+import { badRequest } from './problem.ts'
+
+/** The client closed its connection before it was answered. */
+export class ClientLeftError extends Error {
+  override readonly name = 'ClientLeftError'
+}
+
+export const REQUEST_TIMEOUT_HEADER = 'Request-Timeout'
+
+/**
+ * Gives a request its one deadline: every statement of it ends after `timeoutMs`, or sooner where the client asks for
+ * less or leaves. Not hono/timeout: that one only races, and the handler runs on.
+ */
+export function deadline(database: Pick<Database, 'createScope' | 'runInScope'>, timeoutMs: number): MiddlewareHandler {
+  return async function deadline(c, next) {
+    const scope = database.createScope(effectiveTimeoutMs(c.req.header(REQUEST_TIMEOUT_HEADER), timeoutMs))
+    const leave = () => scope.abort(new ClientLeftError('the client closed the connection'))
+    const { signal } = c.req.raw
+    if (signal.aborted) leave()
+    else signal.addEventListener('abort', leave, { once: true })
+    try {
+      await database.runInScope(scope, next)
+    } finally {
+      scope.end()
+    }
+  }
+}
+
+/** The client's `Request-Timeout` in seconds where it is less than ours; ours otherwise. */
+export function effectiveTimeoutMs(header: string | undefined, timeoutMs: number): number {
+  if (header === undefined) return timeoutMs
+  const askedMs = /^\d{1,7}(\.\d{1,6})?$/.test(header) ? Math.floor(Number(header) * 1000) : 0
+  if (askedMs < 1) {
+    throw badRequest([{ header: REQUEST_TIMEOUT_HEADER, detail: 'must be seconds, 0.001 or more, such as 2 or 0.5' }])
+  }
+  return Math.min(askedMs, timeoutMs)
+}

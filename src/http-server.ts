@@ -1,0 +1,114 @@
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { getRequestListener } from '@hono/node-server'
+import type { Clock } from '../db/index.ts'
+import { PROBLEM_TYPE, problemBody } from './problem.ts'
+
+/** The port is taken, or may not be had. */
+export class ListenError extends Error {
+  override readonly name = 'ListenError'
+}
+
+export interface HttpServer {
+  /** Opens the port; until `serve` every request is told to come back. @throws {ListenError} */
+  listen(address: { readonly host: string; readonly port: number }): Promise<AddressInfo>
+  serve(fetch: (request: Request) => Response | Promise<Response>): void
+  /** Takes nothing new, lets what runs finish, ends the rest at the deadline. */
+  close(deadlineMs: number): Promise<void>
+}
+
+/** How long a connection that has not sent a whole request yet is given when nothing else runs, in ms. */
+const SETTLE_MS = 50
+
+export function createHttpServer(clock: Clock): HttpServer {
+  let answer: (request: IncomingMessage, response: ServerResponse) => void = answerStarting
+  let isDraining = false
+  let onIdle: (() => void) | undefined
+  const running = new Set<ServerResponse>()
+
+  const server = createServer(
+    // keepAliveTimeout above a load balancer's usual 60 s, so that it never meets a socket that we just closed. Node
+    // counts the other two from a request's first byte, not from the end of the one before.
+    { keepAliveTimeout: 65_000, headersTimeout: 10_000, requestTimeout: 30_000, connectionsCheckingInterval: 5_000 },
+    (request, response) => {
+      running.add(response)
+      response.once('close', () => {
+        running.delete(response)
+        if (running.size === 0) onIdle?.()
+      })
+      if (isDraining) response.setHeader('Connection', 'close')
+      answer(request, response)
+    },
+  )
+  server.on('clientError', refuseMalformed)
+
+  return {
+    async listen({ host, port }) {
+      server.listen({ host, port })
+      await once(server, 'listening').catch((error: NodeJS.ErrnoException) => {
+        throw new ListenError(`cannot listen on ${host}:${port}: ${reasons[error.code ?? ''] ?? error.code}`)
+      })
+      return server.address() as AddressInfo // It listens on TCP.
+    },
+    serve(fetch) {
+      const listener = getRequestListener(fetch, { errorHandler: answerUnusable })
+      answer = (request, response) => void listener(request, response)
+    },
+    async close(deadlineMs) {
+      if (!server.listening) return
+      isDraining = true
+      for (const response of running) if (!response.headersSent) response.setHeader('Connection', 'close')
+      const closed = once(server, 'close')
+      server.close()
+      await new Promise<void>((resolve) => {
+        const cancelDeadline = clock.schedule(deadlineMs, resolve)
+        onIdle = () => {
+          cancelDeadline()
+          clock.schedule(SETTLE_MS, resolve)
+        }
+        if (running.size === 0) onIdle()
+      })
+      server.closeAllConnections()
+      await closed
+    },
+  }
+}
+
+const reasons: Record<string, string> = {
+  EADDRINUSE: 'the port is in use',
+  EACCES: 'not allowed',
+  EADDRNOTAVAIL: 'this machine has no such address',
+}
+
+function answerStarting(_request: IncomingMessage, response: ServerResponse): void {
+  response.writeHead(503, { 'Content-Type': PROBLEM_TYPE, 'Retry-After': '1' })
+  response.end(problem(503, 'The service is starting.'))
+}
+
+/** What cannot be made a request of: no usable Host, a target that is no URL. */
+function answerUnusable(): Response {
+  return new Response(problem(400, 'The request target or the Host header cannot be used.'), {
+    status: 400,
+    headers: { 'Content-Type': PROBLEM_TYPE },
+  })
+}
+
+/** What is not HTTP, too large, or too slow: Node has no response object for it. */
+function refuseMalformed(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (!socket.writable || error.code === 'ECONNRESET') {
+    socket.destroy()
+    return
+  }
+  const status = error.code === 'HPE_HEADER_OVERFLOW' ? 431 : error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400
+  const body = problem(status, 'The request is not HTTP, is too large, or took too long.')
+  socket.end(
+    `HTTP/1.1 ${status} ${JSON.parse(body).title}\r\nConnection: close\r\nContent-Type: ${PROBLEM_TYPE}\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  )
+}
+
+function problem(status: number, detail: string): string {
+  return problemBody({ status, detail, requestId: crypto.randomUUID() })
+}

@@ -1,0 +1,81 @@
+import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
+import type { AppEnv } from './app-env.ts'
+import { REQUEST_TIMEOUT_HEADER } from './deadline.ts'
+import { commonProblems } from './problem.ts'
+import { noQuery } from './query-params.ts'
+
+// Written into the document by hand: as `request.headers` zod-openapi would copy and check every header of a request.
+export const deadlineHeader = {
+  name: REQUEST_TIMEOUT_HEADER,
+  in: 'header' as const,
+  description: 'Seconds the client waits, such as 0.5, where that is less than the service would take.',
+  schema: { type: 'number' as const, minimum: 0.001, maximum: 9_999_999 },
+}
+
+export const conditionalHeader = {
+  name: 'If-None-Match',
+  in: 'header' as const,
+  description: 'Entity tags that the client has; 304 when one is still right.',
+  schema: { type: 'string' as const },
+}
+
+export const etagHeader = {
+  ETag: { description: 'A strong validator of the row.', required: true, schema: { type: 'string' as const } },
+}
+
+export const notModified = { 304: { description: 'The client has it already.', headers: etagHeader } }
+
+const documentRoute = createRoute({
+  method: 'get',
+  path: '/openapi.json',
+  operationId: 'getDocument',
+  summary: 'This document',
+  request: { query: noQuery },
+  responses: {
+    200: {
+      description: 'OpenAPI 3.1.',
+      content: { 'application/json': { schema: z.looseObject({ openapi: z.string(), paths: z.looseObject({}) }) } },
+    },
+    ...commonProblems,
+  },
+})
+
+/** The route that serves the document of all routes of `app`, this one and those added later included. */
+export function documentRoutes(app: OpenAPIHono<AppEnv>, version: string) {
+  let document: ReturnType<typeof buildDocument> | undefined
+  return new OpenAPIHono<AppEnv>().openapi(documentRoute, (c) => {
+    document ??= buildDocument(app, version)
+    return c.json(document as { openapi: string; paths: object }, 200)
+  })
+}
+
+function buildDocument(app: OpenAPIHono<AppEnv>, version: string) {
+  const document = app.getOpenAPI31Document({
+    openapi: '3.1.1',
+    info: {
+      title: 'still-here',
+      version,
+      description:
+        'Cities and countries of the sakila data. Every error is application/problem+json (RFC 9457). ' +
+        'A path with another method is 405 with `Allow`.',
+    },
+  })
+  for (const item of Object.values(document.paths ?? {})) {
+    if (item.get && !item.head) item.head = toHeadOperation(item.get)
+  }
+  return document
+}
+
+type Document = ReturnType<OpenAPIHono['getOpenAPI31Document']>
+type Operation = NonNullable<NonNullable<Document['paths']>[string]['get']>
+
+/** Hono answers HEAD wherever it answers GET: the same, without bodies. */
+function toHeadOperation({ operationId, responses, ...get }: Operation): Operation {
+  return {
+    ...get,
+    ...(operationId && { operationId: `${operationId}Head` }),
+    responses: Object.fromEntries(
+      Object.entries(responses ?? {}).map(([status, { content: _, ...response }]) => [status, response]),
+    ),
+  }
+}

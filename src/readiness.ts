@@ -1,0 +1,45 @@
+import type { HealthReport } from '../db/index.ts'
+import type { LifecycleState } from './lifecycle.ts'
+
+/** One line of a readiness answer. `reason` is public: a code or a command, never a driver's text. */
+export interface Check {
+  readonly name: string
+  readonly isOk: boolean
+  readonly reason?: string
+}
+
+/** What was found out about the schema: `unknown` when the database did not say in time. */
+export type SchemaState = 'current' | 'behind' | 'unknown'
+
+/** Whether traffic should come here. Pure. */
+export function judgeReadiness(state: LifecycleState, health: HealthReport, schema: SchemaState): readonly Check[] {
+  return [
+    { name: 'started', isOk: state.name !== 'starting' },
+    { name: 'not-draining', isOk: state.name === 'ready' || state.name === 'starting' },
+    health.status === 'pass'
+      ? { name: 'database', isOk: true }
+      : { name: 'database', isOk: false, reason: health.reason },
+    judgeSchema(schema),
+  ]
+}
+
+function judgeSchema(schema: SchemaState): Check {
+  switch (schema) {
+    case 'current':
+      return { name: 'schema', isOk: true }
+    case 'behind':
+      return { name: 'schema', isOk: false, reason: 'run `npm run migrate`' }
+    case 'unknown':
+      return { name: 'schema', isOk: false, reason: 'unknown' }
+  }
+}
+
+/** Like kube-apiserver's: the whole list when asked for or when something failed, else one word. */
+export function readinessText(checks: readonly Check[], isVerbose: boolean): string {
+  const isReady = checks.every(({ isOk }) => isOk)
+  if (isReady && !isVerbose) return 'ok'
+  const lines = checks.map(({ name, isOk, reason }) =>
+    isOk ? `[+]${name} ok` : `[-]${name} failed${reason ? `: ${reason}` : ''}`,
+  )
+  return [...lines, `readyz check ${isReady ? 'passed' : 'failed'}`].join('\n')
+}

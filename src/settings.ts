@@ -1,0 +1,137 @@
+/** What is wrong with a setting. */
+export interface SettingProblem {
+  readonly name: string
+  /** What would be accepted. */
+  readonly accepted: string
+  /** What was found; never a secret. */
+  readonly got: string
+}
+
+/** A documented environment variable and how its text becomes a value. */
+export interface Setting<Value> {
+  readonly about: string
+  /** What is accepted, in words. */
+  readonly accepted: string
+  /** The text that stands for an unset variable; absent: nothing does. */
+  readonly fallback?: string
+  readonly isSecret?: true
+  /** Whether NAME_FILE may hold it instead. */
+  readonly hasFile?: true
+  /** Undefined for a text that is not accepted. */
+  readonly parse: (text: string) => Value | undefined
+}
+
+const anyText = (text: string): string | undefined => text
+
+function integer(minimum: number, maximum: number) {
+  return {
+    accepted: `an integer from ${minimum} to ${maximum}`,
+    parse(text: string): number | undefined {
+      if (!/^\d{1,9}$/.test(text)) return undefined
+      const value = Number(text)
+      return value >= minimum && value <= maximum ? value : undefined
+    },
+  }
+}
+
+function choice<const Choice extends string>(...choices: readonly Choice[]) {
+  return {
+    accepted: `one of ${choices.join(', ')}`,
+    parse: (text: string): Choice | undefined => choices.find((candidate) => candidate === text),
+  }
+}
+
+const hostName = {
+  accepted: 'a name or an IP address',
+  parse: (text: string): string | undefined => (/^[\w.:-]+$/.test(text) ? text : undefined),
+}
+
+/** Every setting there is: parsing and the README's table come from here. */
+export const settings = {
+  PORT: { about: 'Where to listen; 0 takes a free port.', ...integer(0, 65_535), fallback: '3000' },
+  HOST: {
+    about: 'The address to listen on; `127.0.0.1` with the throw-away database.',
+    ...hostName,
+    fallback: '0.0.0.0',
+  },
+  LOG_LEVEL: {
+    about: 'The least that is logged.',
+    ...choice('fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'),
+    fallback: 'info',
+  },
+  REQUEST_TIMEOUT_MS: {
+    about: 'Longest time from a request to its answer.',
+    ...integer(100, 120_000),
+    fallback: '5000',
+  },
+  POOL_SIZE: { about: 'Most database connections at once.', ...integer(1, 1000), fallback: '16' },
+  CONNECTION_STRATEGY: {
+    about: '`per-request` opens and closes a connection for each use: slow, a yardstick.',
+    ...choice('pooled', 'per-request'),
+    fallback: 'pooled',
+  },
+  GIT_COMMIT: {
+    about: 'What `/version` says of the source.',
+    accepted: '7 to 64 hexadecimal digits',
+    parse: (text: string): string | undefined => (/^[0-9a-f]{7,64}$/i.test(text) ? text : undefined),
+  },
+  DATABASE_URL: {
+    about: 'The database, in one line; user, password and name percent-encoded.',
+    accepted: '`mysql://user:password@host:port/name`',
+    isSecret: true,
+    hasFile: true,
+    parse: parseDatabaseUrl,
+  },
+  DB_HOST: { about: 'The database, in parts, instead of `DATABASE_URL`.', ...hostName, hasFile: true },
+  DB_PORT: { about: '', ...integer(1, 65_535), fallback: '3306', hasFile: true },
+  DB_USER: { about: '', accepted: 'a text', hasFile: true, parse: anyText },
+  DB_PASSWORD: {
+    about: 'From a file it is read again for each new connection.',
+    accepted: 'a text',
+    isSecret: true,
+    hasFile: true,
+    parse: anyText,
+  },
+  DB_NAME: { about: 'The schema.', accepted: 'a text', hasFile: true, parse: anyText },
+  DB_TLS: {
+    about: '`require` encrypts; `verify-ca` also checks the certificate; `verify-full` its host name too.',
+    ...choice('off', 'require', 'verify-ca', 'verify-full'),
+    fallback: 'off',
+  },
+  DB_TLS_CA_FILE: {
+    about: 'The authorities to trust, instead of the public ones; with `verify-ca` or `verify-full`.',
+    accepted: 'the path of a PEM file',
+    parse: anyText,
+  },
+  DB_TLS_CERT_FILE: { about: "The client's certificate.", accepted: 'the path of a PEM file', parse: anyText },
+  DB_TLS_KEY_FILE: { about: 'Its key.', accepted: 'the path of a PEM file', parse: anyText },
+} as const satisfies Record<string, Setting<unknown>>
+
+export type SettingName = keyof typeof settings
+
+/** The parts of a `DATABASE_URL`. */
+interface DatabaseUrl {
+  readonly host: string
+  readonly port: number
+  readonly user: string
+  readonly password: string
+  readonly database: string
+}
+
+function parseDatabaseUrl(text: string): DatabaseUrl | undefined {
+  try {
+    const url = new URL(text)
+    const parts = {
+      host: decodeURIComponent(url.hostname).replace(/^\[(.*)\]$/, '$1'),
+      port: url.port === '' ? 3306 : Number(url.port),
+      user: decodeURIComponent(url.username),
+      password: decodeURIComponent(url.password),
+      database: decodeURIComponent(url.pathname.slice(1)),
+    }
+    // Parameters are refused: drivers give the same word different meanings, `ssl` above all.
+    const isWhole = parts.host && parts.port && parts.user && parts.database && !parts.database.includes('/')
+    return url.protocol === 'mysql:' && isWhole && !url.search && !url.hash ? parts : undefined
+  } catch {
+    return undefined // No URL, or its percent-encoding is broken.
+  }
+}

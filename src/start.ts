@@ -1,0 +1,96 @@
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import type { Clock } from '../db/index.ts'
+import { type ConnectionOptions, createDatabase } from '../db/index.ts'
+import { startLocalDatabase } from '../db/local/local-database.ts'
+import { findLatestMigration, hasRun, migrateToLatest } from '../db/migrator.ts'
+import { type AppDeps, createApp } from './app.ts'
+import type { Config } from './config.ts'
+import { createHttpServer } from './http-server.ts'
+import type { Lifecycle } from './lifecycle.ts'
+import type { Log } from './log.ts'
+import { logPoolEvents } from './pool-log.ts'
+
+/** Longest time for the connections to end, in ms: no request uses one any more by then. */
+const CLOSE_DEADLINE_MS = 500
+
+export interface StartOptions {
+  readonly config: Config
+  readonly lifecycle: Lifecycle
+  readonly log: Log
+  readonly clock: Clock
+  /** Takes a line for a person, which is not for the log. */
+  readonly say: (line: string) => void
+  /** The checkout: its migrations, and the throw-away database's data. */
+  readonly projectFolder: string
+  readonly environment: Readonly<Record<string, string | undefined>>
+  readonly version: AppDeps['version']
+}
+
+/**
+ * Brings the service up. The port comes first, so that a second `npm start` ends before it makes a database of its own.
+ * @throws {ListenError}
+ * @throws {NoLocalDatabaseError}
+ * @throws {MigrationError}
+ */
+export async function start(options: StartOptions): Promise<void> {
+  const { config, lifecycle, log, clock } = options
+  const { requestTimeoutMs, poolSize, connectionStrategy } = config
+
+  const server = createHttpServer(clock)
+  const { address, port } = await server.listen(config)
+  // Every request ends by its own deadline; what is left after that is a client that does not read its answer.
+  lifecycle.onStop('requests', () => server.close(requestTimeoutMs + 500))
+
+  const database = createDatabase({
+    connection: await openConnection(options),
+    pool: { size: poolSize },
+    strategy: connectionStrategy,
+    onEvent: logPoolEvents(log),
+  })
+  lifecycle.onStop('connections', () => database.close({ deadlineMs: CLOSE_DEADLINE_MS }))
+
+  const newest = await findLatestMigration(migrationsOf(options))
+  const schema: AppDeps['schema'] = {
+    isCurrent: async () => newest === undefined || (await hasRun(database.kysely, newest)),
+  }
+  // Found through the package, not from the current folder, which may be any.
+  const swaggerUiFolder = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'))
+  const { state } = lifecycle
+  const { version } = options
+  server.serve(createApp({ database, schema, state, log, clock, requestTimeoutMs, version, swaggerUiFolder }).fetch)
+  lifecycle.ready()
+  log.info({ address, port }, 'listening')
+  if (config.database.kind === 'throwAway') options.say(`http://localhost:${port}/?city=London`)
+  else await reportSchema(schema, options)
+}
+
+function migrationsOf({ projectFolder }: StartOptions): string {
+  return join(projectFolder, 'migrations')
+}
+
+/** The configured database, as it is; or a throw-away one, started and migrated. */
+async function openConnection(options: StartOptions): Promise<ConnectionOptions> {
+  const { config, lifecycle, projectFolder, environment, say } = options
+  if (config.database.kind === 'configured') return config.database.connection
+  const local = await startLocalDatabase({
+    folder: join(projectFolder, '.local'),
+    environment,
+    say,
+    signal: lifecycle.stopping,
+  })
+  lifecycle.onStop('database', () => local.stop())
+  await migrateToLatest(local.app, migrationsOf(options))
+  say(local.description)
+  return local.app
+}
+
+/** Says in the log when a configured database still needs `npm run migrate`: that is never done from here. */
+async function reportSchema(schema: AppDeps['schema'], { log }: StartOptions): Promise<void> {
+  try {
+    if (await schema.isCurrent()) return
+    log.warn({}, 'the schema is older than this service: run `npm run migrate`')
+  } catch (error) {
+    log.warn({ err: error }, 'the database does not answer yet')
+  }
+}

@@ -1,0 +1,47 @@
+import { createRequire } from 'node:module'
+import { dirname, resolve } from 'node:path'
+import { createDatabase, type Database } from '../../db/index.ts'
+import { findLatestMigration, hasRun, migrateToLatest } from '../../db/migrator.ts'
+import { type AppType, createApp } from '../../src/app.ts'
+import { systemClock } from '../../src/clock.ts'
+import { createMemoryLog, type LogLine } from '../src/memory-log.ts'
+import { createTestSchema, type TestSchema } from '../support/test-database.ts'
+
+/** The HTTP side over a migrated schema of its own, as the runtime user. */
+export interface TestApp {
+  readonly app: AppType
+  readonly database: Database
+  readonly schema: TestSchema
+  readonly lines: readonly LogLine[]
+  readonly close: () => Promise<void>
+}
+
+const migrations = resolve(import.meta.dirname, '../../migrations')
+
+export async function createTestApp(): Promise<TestApp> {
+  const schema = await createTestSchema()
+  await migrateToLatest(schema.migrator, migrations)
+  const newest = (await findLatestMigration(migrations)) ?? ''
+  const database = createDatabase({ connection: schema.app, pool: { size: 4 } })
+  const { log, lines } = createMemoryLog()
+  const app = createApp({
+    database,
+    schema: { isCurrent: () => hasRun(database.kysely, newest) },
+    state: () => ({ name: 'ready' }),
+    log,
+    clock: systemClock,
+    requestTimeoutMs: 5000,
+    version: { name: 'still-here', version: '0.0.0', node: process.versions.node },
+    swaggerUiFolder: dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json')),
+  })
+  return {
+    app,
+    database,
+    schema,
+    lines,
+    async close() {
+      await database.close({ deadlineMs: 1000 })
+      await schema.drop()
+    },
+  }
+}

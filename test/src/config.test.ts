@@ -1,0 +1,199 @@
+import assert from 'node:assert/strict'
+import { test } from 'vitest'
+import { ConfigError, parseConfig } from '../../src/config.ts'
+
+const noFiles = (path: string): string => {
+  throw Object.assign(new Error(`no ${path}`), { code: 'ENOENT' })
+}
+
+function problemsOf(env: Record<string, string>, readFile = noFiles) {
+  try {
+    parseConfig(env, readFile)
+  } catch (error) {
+    assert.ok(error instanceof ConfigError)
+    return error.problems
+  }
+  return assert.fail('the settings were accepted')
+}
+
+function connectionOf(env: Record<string, string>, readFile = noFiles) {
+  const { database } = parseConfig(env, readFile)
+  assert.equal(database.kind, 'configured')
+  return database.connection
+}
+
+test('has a default for everything but the database, which is then thrown away', () => {
+  assert.deepEqual(parseConfig({}, noFiles), {
+    host: '127.0.0.1',
+    port: 3000,
+    logLevel: 'info',
+    requestTimeoutMs: 5000,
+    poolSize: 16,
+    connectionStrategy: 'pooled',
+    database: { kind: 'throwAway' },
+  })
+})
+
+test('takes an empty text for an unset one: PORT= is not port 0', () => {
+  assert.equal(parseConfig({ PORT: '', HOST: '', DATABASE_URL: '', DB_HOST: '' }, noFiles).port, 3000)
+})
+
+test('listens everywhere with a configured database, on loopback with a throw-away one, and where it is told', () => {
+  const DATABASE_URL = 'mysql://u@h/n'
+  assert.equal(parseConfig({ DATABASE_URL }, noFiles).host, '0.0.0.0')
+  assert.equal(parseConfig({}, noFiles).host, '127.0.0.1')
+  assert.equal(parseConfig({ HOST: '::1' }, noFiles).host, '::1')
+})
+
+test('takes both ends of a range and nothing beyond', () => {
+  assert.equal(parseConfig({ REQUEST_TIMEOUT_MS: '100' }, noFiles).requestTimeoutMs, 100)
+  assert.equal(parseConfig({ REQUEST_TIMEOUT_MS: '120000' }, noFiles).requestTimeoutMs, 120_000)
+  for (const REQUEST_TIMEOUT_MS of ['99', '120001', '1e3', ' 500', '0x64', '-100', '500.5']) {
+    assert.deepEqual(problemsOf({ REQUEST_TIMEOUT_MS }), [
+      {
+        name: 'REQUEST_TIMEOUT_MS',
+        accepted: 'an integer from 100 to 120000',
+        got: JSON.stringify(REQUEST_TIMEOUT_MS),
+      },
+    ])
+  }
+})
+
+test('lists every bad variable at once', () => {
+  const names = problemsOf({ PORT: 'x', POOL_SIZE: '0', LOG_LEVEL: 'loud', DB_TLS: 'maybe', DB_HOST: 'h' }).map(
+    ({ name }) => name,
+  )
+  assert.deepEqual(names.toSorted(), ['DB_NAME', 'DB_TLS', 'DB_USER', 'LOG_LEVEL', 'POOL_SIZE', 'PORT'])
+})
+
+test('reads a DATABASE_URL, percent-decoded, with 3306 as the port', async () => {
+  const { password, ...connection } = connectionOf({ DATABASE_URL: 'mysql://us%40er:p%3A%2Fw@[::1]/na%20me' })
+  assert.deepEqual(connection, { host: '::1', port: 3306, user: 'us@er', database: 'na me' })
+  assert.equal(await password(), 'p:/w')
+})
+
+test('refuses other URLs without saying what they were', () => {
+  const urls = ['postgres://u:topsecret@h/n', 'mysql://u:topsecret@h', 'mysql://u:topsecret@h/n?ssl=true', 'topsecret']
+  for (const DATABASE_URL of [
+    ...urls,
+    'mysql://u:topsecret%zz@h/n',
+    'mysql://:topsecret@h/n',
+    'mysql://u:topsecret@h/n/m',
+  ]) {
+    const problems = problemsOf({ DATABASE_URL })
+    assert.deepEqual(
+      problems.map(({ name }) => name),
+      ['DATABASE_URL'],
+    )
+    assert.ok(!JSON.stringify(problems).includes('topsecret'), DATABASE_URL)
+  }
+})
+
+test('reads the database in parts', async () => {
+  const { password, ...connection } = connectionOf({
+    DB_HOST: 'db.example',
+    DB_PORT: '3307',
+    DB_USER: 'u',
+    DB_PASSWORD: 'p',
+    DB_NAME: 'n',
+  })
+  assert.deepEqual(connection, { host: 'db.example', port: 3307, user: 'u', database: 'n' })
+  assert.equal(await password(), 'p')
+})
+
+test('refuses a database given twice', () => {
+  assert.deepEqual(problemsOf({ DATABASE_URL: 'mysql://u@h/n', DB_PASSWORD: 'p' }), [
+    { name: 'DB_PASSWORD', accepted: 'unset when DATABASE_URL is set', got: 'both' },
+  ])
+})
+
+test('refuses a variable and its file together', () => {
+  const problems = problemsOf({ DB_HOST: 'h', DB_USER: 'u', DB_NAME: 'n', DB_PASSWORD: 'p', DB_PASSWORD_FILE: '/f' })
+  assert.deepEqual(problems, [{ name: 'DB_PASSWORD', accepted: 'set alone, or DB_PASSWORD_FILE alone', got: 'both' }])
+})
+
+test('reads named files only, without one final newline', async () => {
+  const files: Record<string, string> = { '/host': 'h\n', '/user': 'u\r\n', '/password': 'p\n\n', '/name': 'n' }
+  const connection = connectionOf(
+    {
+      DB_HOST_FILE: '/host',
+      DB_USER_FILE: '/user',
+      DB_PASSWORD_FILE: '/password',
+      DB_NAME_FILE: '/name',
+      TF_CLI_CONFIG_FILE: '/not/ours',
+    },
+    (path) => files[path] ?? noFiles(path),
+  )
+  const { password, ...rest } = connection
+  assert.deepEqual(rest, { host: 'h', port: 3306, user: 'u', database: 'n' })
+  assert.equal(await password(), 'p\n')
+})
+
+test('reads the password file again each time: a secret is rotated by changing it', async () => {
+  const files: Record<string, string> = { '/p': 'old\n', '/url': 'mysql://u:old@h/n' }
+  const readFile = (path: string) => files[path] ?? noFiles(path)
+  const byPart = connectionOf({ DB_HOST: 'h', DB_USER: 'u', DB_NAME: 'n', DB_PASSWORD_FILE: '/p' }, readFile)
+  const byUrl = connectionOf({ DATABASE_URL_FILE: '/url' }, readFile)
+  assert.deepEqual([await byPart.password(), await byUrl.password()], ['old', 'old'])
+  files['/p'] = 'new\n'
+  files['/url'] = 'mysql://u:new@h/n'
+  assert.deepEqual([await byPart.password(), await byUrl.password()], ['new', 'new'])
+})
+
+test('names the file that cannot be read', () => {
+  assert.deepEqual(problemsOf({ DATABASE_URL_FILE: '/nowhere' }), [
+    { name: 'DATABASE_URL_FILE', accepted: 'the path of a file that can be read', got: 'ENOENT for "/nowhere"' },
+  ])
+})
+
+const DATABASE_URL = 'mysql://u@h/n'
+const pem = (path: string) => `pem of ${path}\n`
+
+test('has no TLS unless asked, and as strict as asked', () => {
+  assert.equal(connectionOf({ DATABASE_URL }).tls, undefined)
+  assert.equal(connectionOf({ DATABASE_URL, DB_TLS: 'off' }).tls, undefined)
+  const strictness = { verifyCertificate: false, verifyIdentity: false }
+  assert.deepEqual(connectionOf({ DATABASE_URL, DB_TLS: 'require' }).tls, strictness)
+  assert.deepEqual(connectionOf({ DATABASE_URL, DB_TLS: 'verify-ca' }).tls, { ...strictness, verifyCertificate: true })
+  const files = { DB_TLS_CA_FILE: '/ca', DB_TLS_CERT_FILE: '/cert', DB_TLS_KEY_FILE: '/key' }
+  assert.deepEqual(connectionOf({ DATABASE_URL, DB_TLS: 'verify-full', ...files }, pem).tls, {
+    verifyCertificate: true,
+    verifyIdentity: true,
+    ca: 'pem of /ca',
+    cert: 'pem of /cert',
+    key: 'pem of /key',
+  })
+})
+
+test('refuses TLS settings that would have no effect', () => {
+  const namesOf = (env: Record<string, string>) => problemsOf(env, pem).map(({ name }) => name)
+  assert.deepEqual(namesOf({ DATABASE_URL, DB_TLS_CA_FILE: '/ca' }), ['DB_TLS_CA_FILE'])
+  assert.deepEqual(namesOf({ DATABASE_URL, DB_TLS: 'require', DB_TLS_CA_FILE: '/ca' }), ['DB_TLS_CA_FILE'])
+  assert.deepEqual(namesOf({ DATABASE_URL, DB_TLS_CERT_FILE: '/c', DB_TLS_KEY_FILE: '/k' }), [
+    'DB_TLS_CERT_FILE',
+    'DB_TLS_KEY_FILE',
+  ])
+  assert.deepEqual(namesOf({ DATABASE_URL, DB_TLS: 'require', DB_TLS_CERT_FILE: '/c' }), ['DB_TLS_KEY_FILE'])
+  assert.deepEqual(namesOf({ DB_TLS: 'require' }), ['DB_TLS'])
+})
+
+test('has no throw-away database in production or in Kubernetes', () => {
+  for (const env of [{ NODE_ENV: 'production' }, { KUBERNETES_SERVICE_HOST: '10.0.0.1' }]) {
+    assert.deepEqual(
+      problemsOf(env).map(({ name, got }) => [name, got]),
+      [['DATABASE_URL', 'nothing']],
+    )
+    assert.equal(parseConfig({ ...env, DATABASE_URL }, noFiles).database.kind, 'configured')
+  }
+  assert.equal(parseConfig({ NODE_ENV: 'development' }, noFiles).database.kind, 'throwAway')
+})
+
+test('the error says name, accepted range and value, a line each', () => {
+  assert.throws(() => parseConfig({ PORT: 'x', POOL_SIZE: '0' }, noFiles), {
+    name: 'ConfigError',
+    message:
+      '2 settings are wrong:\n' +
+      '  PORT: must be an integer from 0 to 65535; got "x"\n' +
+      '  POOL_SIZE: must be an integer from 1 to 1000; got "0"',
+  })
+})

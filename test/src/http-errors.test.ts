@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict'
+import { HTTPException } from 'hono/http-exception'
+import { test } from 'vitest'
+import { DeadlineExceededError } from '../../db/index.ts'
+import { ClientLeftError, effectiveTimeoutMs } from '../../src/deadline.ts'
+import { judgeError } from '../../src/http-errors.ts'
+import { badRequest, ProblemError } from '../../src/problem.ts'
+
+test('a problem is answered as it says', () => {
+  const errors = [{ parameter: 'limit', detail: 'must be an integer' }]
+  const { status, errors: found } = judgeError(badRequest(errors))
+  assert.equal(status, 400)
+  assert.deepEqual(found, errors)
+  assert.deepEqual(judgeError(new ProblemError(404, 'There is no such city.')), {
+    status: 404,
+    detail: 'There is no such city.',
+    errors: undefined,
+  })
+})
+
+test("hono's exceptions are answered by their status, and their message is kept back", () => {
+  assert.deepEqual(judgeError(new HTTPException(413)), { status: 413 })
+  assert.deepEqual(judgeError(new HTTPException(400, { message: 'quotes the input' })), { status: 400 })
+})
+
+test('a database that cannot be used is 503 with Retry-After, never 500, and says nothing of itself', () => {
+  const lost = Object.assign(new Error('connect ECONNREFUSED 10.0.0.7:3306'), { code: 'ECONNREFUSED', errno: -111 })
+  assert.deepEqual(judgeError(lost), {
+    status: 503,
+    detail: 'The database cannot be used now.',
+    retryAfterSeconds: 1,
+    logAs: 'warn',
+  })
+  const full = Object.assign(new Error('Too many connections'), { code: 'ER_CON_COUNT_ERROR', errno: 1040 })
+  assert.equal(judgeError(full).status, 503)
+})
+
+test('a deadline is 504', () => {
+  assert.deepEqual(judgeError(new DeadlineExceededError(200)), {
+    status: 504,
+    detail: 'The database did not answer within 200 ms.',
+    logAs: 'warn',
+  })
+})
+
+test('a client that left is not our fault', () => {
+  assert.deepEqual(judgeError(new ClientLeftError('gone')), { status: 499 })
+})
+
+test('anything else is 500, logged, and says nothing', () => {
+  assert.deepEqual(judgeError(new TypeError('x is not a function')), { status: 500, logAs: 'error' })
+  assert.deepEqual(judgeError('thrown'), { status: 500, logAs: 'error' })
+})
+
+test('a Request-Timeout counts where it is less than our own', () => {
+  assert.equal(effectiveTimeoutMs(undefined, 5000), 5000)
+  assert.equal(effectiveTimeoutMs('2', 5000), 2000)
+  assert.equal(effectiveTimeoutMs('0.25', 5000), 250)
+  assert.equal(effectiveTimeoutMs('0.001', 5000), 1)
+  assert.equal(effectiveTimeoutMs('5', 5000), 5000)
+  assert.equal(effectiveTimeoutMs('9999999', 5000), 5000)
+})
+
+test('a Request-Timeout that is no number of seconds is refused by its name', () => {
+  for (const header of ['', '0', '0.0001', '-1', '1e3', 'soon', '1, 2', '99999999', '.5', 'Infinity', 'NaN']) {
+    assert.throws(
+      () => effectiveTimeoutMs(header, 5000),
+      (error) => error instanceof ProblemError && error.status === 400 && 'header' in (error.errors?.[0] ?? {}),
+      header,
+    )
+  }
+})

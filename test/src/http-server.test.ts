@@ -1,0 +1,146 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import { afterEach, beforeEach, test } from 'vitest'
+import { systemClock } from '../../src/clock.ts'
+import { createHttpServer, type HttpServer, ListenError } from '../../src/http-server.ts'
+
+const address = { host: '127.0.0.1', port: 0 }
+let server: HttpServer
+let port: number
+
+beforeEach(async () => {
+  server = createHttpServer(systemClock)
+  port = (await server.listen(address)).port
+})
+afterEach(() => server.close(0))
+
+async function open(text = ''): Promise<Socket> {
+  const socket = connect(port, '127.0.0.1')
+  socket.on('error', () => {}) // The server may cut it; what came before is what counts.
+  await once(socket, 'connect')
+  socket.write(text)
+  return socket
+}
+
+async function readAll(socket: Socket): Promise<string> {
+  let text = ''
+  socket.setEncoding('utf8').on('data', (chunk: string) => {
+    text += chunk
+  })
+  await once(socket, 'close')
+  return text
+}
+
+async function rawAnswer(request: string): Promise<string> {
+  return await readAll(await open(request))
+}
+
+const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`
+
+test('says so when the port is in use', async () => {
+  await assert.rejects(createHttpServer(systemClock).listen({ ...address, port }), (error) => {
+    assert.ok(error instanceof ListenError)
+    assert.equal(error.message, `cannot listen on 127.0.0.1:${port}: the port is in use`)
+    return true
+  })
+})
+
+test('answers 503 until it is told what to serve', async () => {
+  const starting = await fetch(`http://127.0.0.1:${port}/`)
+  assert.equal(starting.status, 503)
+  assert.equal(starting.headers.get('Retry-After'), '1')
+  assert.equal(starting.headers.get('Content-Type'), 'application/problem+json')
+  server.serve(() => new Response('served'))
+  assert.equal(await (await fetch(`http://127.0.0.1:${port}/`)).text(), 'served')
+})
+
+test('what is no HTTP, or too large, gets a problem too', async () => {
+  server.serve(() => new Response('served'))
+  const cases: [string, number][] = [
+    ['NONSENSE\r\n\r\n', 400],
+    [get(`/?${'x'.repeat(20_000)}`), 431],
+    ['GET / HTTP/1.1\r\nHost: a b\r\nConnection: close\r\n\r\n', 400],
+    ['GET http://[/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n', 400],
+  ]
+  for (const [request, status] of cases) {
+    const answer = await rawAnswer(request)
+    assert.match(answer, new RegExp(`^HTTP/1.1 ${status} `))
+    assert.match(answer, /content-type: application\/problem\+json/i)
+    const body = JSON.parse(answer.slice(answer.indexOf('\r\n\r\n')))
+    assert.equal(body.status, status)
+    assert.equal(typeof body.requestId, 'string')
+  }
+})
+
+test('closes at once when nothing runs, whatever connections are open', async () => {
+  server.serve(() => new Response('served'))
+  const nothingSent = await open()
+  const halfSent = await open('GET / HTTP/1.1\r\nHo')
+  const kept = await open(get('/'))
+  await once(kept, 'data')
+  const startedAtMs = performance.now()
+  await server.close(60_000)
+  assert.ok(performance.now() - startedAtMs < 1000)
+  for (const socket of [nothingSent, halfSent, kept]) if (!socket.closed) await once(socket, 'close')
+})
+
+test('lets a running request finish, and closes its connection instead of keeping it', async () => {
+  const { promise, resolve } = Promise.withResolvers<Response>()
+  const arrived = Promise.withResolvers<void>()
+  server.serve(() => {
+    arrived.resolve()
+    return promise
+  })
+  const answer = rawAnswer(get('/'))
+  await arrived.promise
+  const closed = server.close(60_000)
+  await assert.rejects(fetch(`http://127.0.0.1:${port}/`))
+  resolve(new Response('finished'))
+  const text = await answer
+  assert.match(text, /^HTTP\/1.1 200 /)
+  assert.match(text, /connection: close/i)
+  assert.match(text, /finished$/)
+  await closed
+})
+
+test('ends what still runs at the deadline, and not before', async () => {
+  const arrived = Promise.withResolvers<void>()
+  server.serve(() => {
+    arrived.resolve()
+    return new Promise<Response>(() => {})
+  })
+  const answer = rawAnswer(get('/'))
+  await arrived.promise
+  const startedAtMs = performance.now()
+  await server.close(300)
+  const tookMs = performance.now() - startedAtMs
+  assert.ok(tookMs >= 299 && tookMs < 1300, String(tookMs))
+  assert.equal(await answer, '')
+})
+
+test('a client that leaves aborts its request', async () => {
+  const left = Promise.withResolvers<void>()
+  const arrived = Promise.withResolvers<void>()
+  server.serve((request) => {
+    request.signal.addEventListener('abort', () => left.resolve())
+    arrived.resolve()
+    return left.promise.then(() => new Response('nobody reads this'))
+  })
+  const socket = await open(get('/'))
+  await arrived.promise
+  socket.destroy()
+  await left.promise
+})
+
+test('a body of a megabyte that nobody reads does no harm', async () => {
+  server.serve(() => new Response('served'))
+  for (const method of ['POST', 'PUT', 'DELETE']) {
+    const answer = await fetch(`http://127.0.0.1:${port}/`, { method, body: 'x'.repeat(1_000_000) })
+    assert.equal(await answer.text(), 'served')
+  }
+  const get = await rawAnswer(
+    `GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 1000000\r\n\r\n${'x'.repeat(1_000_000)}`,
+  )
+  assert.match(get, /served$/)
+})
