@@ -23,7 +23,7 @@ export class MigrationError extends Error {
 }
 
 /** Another migrator held the schema's lock for longer than `LOCK_WAIT_SECONDS`, or the server could not grant it. */
-export class MigrationLockError extends Error {
+class MigrationLockError extends Error {
   override readonly name = 'MigrationLockError'
 }
 
