@@ -7,13 +7,14 @@ import {
   type Driver,
   IdentifierNode,
   type Kysely,
-  MysqlAdapter,
+  type MysqlAdapter,
   MysqlIntrospector,
   MysqlQueryCompiler,
   type QueryCompiler,
   RawNode,
   type TransactionSettings,
 } from 'kysely'
+import { type ReplayDependencies, ResilientMysqlAdapter } from './adapter.ts'
 import { type Clock, systemClock } from './clock.ts'
 import type { ConnectionOptions } from './connection-options.ts'
 import { Lease, type LeaseDependencies } from './lease.ts'
@@ -91,7 +92,7 @@ export class ResilientMysqlDialect implements Dialect {
   }
 
   createAdapter(): MysqlAdapter {
-    return new MysqlAdapter()
+    return new ResilientMysqlAdapter(this.#deps)
   }
 
   createIntrospector(db: Kysely<unknown>): MysqlIntrospector {
@@ -99,9 +100,8 @@ export class ResilientMysqlDialect implements Dialect {
   }
 }
 
-interface DriverDependencies extends LeaseDependencies {
+interface DriverDependencies extends LeaseDependencies, ReplayDependencies {
   readonly source: ConnectionSource
-  readonly currentScope: () => Scope | undefined
 }
 
 const DESTROY_DEADLINE_MS = 5000

@@ -65,6 +65,24 @@ export class CommitUnknownError extends Error {
   }
 }
 
+/** No country has this id: the row that named it was not written. */
+export class UnknownCountryError extends Error {
+  override readonly name = 'UnknownCountryError'
+  readonly countryId: number
+  constructor(countryId: number, options: ErrorOptions) {
+    super(`there is no country ${countryId}`, options)
+    this.countryId = countryId
+  }
+}
+
+/** The table's id column has no number left; only a migration helps. */
+export class IdsExhaustedError extends Error {
+  override readonly name = 'IdsExhaustedError'
+  constructor(options: ErrorOptions) {
+    super('no id is left for another row', options)
+  }
+}
+
 /** Whether this came from the database side: a refused, lost or failed statement, or no connection at all. */
 export function isDatabaseError(error: unknown): boolean {
   if (!(error instanceof Error)) return false

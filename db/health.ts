@@ -1,12 +1,15 @@
 import { sql } from 'kysely'
 import { asDriverError } from './classify-error.ts'
 import type { Database } from './database.ts'
+import type { PoolStats } from './pool/stats.ts'
 
 /** Longest wait for the database's answer to a health check, in ms: below the 1 s that a kubelet waits by default. */
 const HEALTH_TIMEOUT_MS = 500
 
-/** What a health check found. */
-export type HealthReport =
+/** What a health check found, and the pool's gauges after it. */
+export type HealthReport = { readonly pool: PoolStats } & Finding
+
+type Finding =
   | {
       readonly status: 'pass'
       readonly roundTripMs: number
@@ -21,6 +24,11 @@ export type HealthReport =
 
 /** Asks the database for its version and whether it takes writes. Never throws; answers within `HEALTH_TIMEOUT_MS`. */
 export async function checkHealth(database: Database): Promise<HealthReport> {
+  const finding = await ask(database)
+  return { ...finding, pool: database.stats }
+}
+
+async function ask(database: Database): Promise<Finding> {
   const startedAtMs = performance.now()
   const scope = database.createScope(HEALTH_TIMEOUT_MS)
   try {

@@ -7,10 +7,12 @@ export {
   CommitUnknownError,
   ConnectRefusedError,
   DeadlineExceededError,
+  IdsExhaustedError,
   isDatabaseError,
   PoolClosedError,
   QueueFullError,
   StatementLostError,
+  UnknownCountryError,
 } from './errors.ts'
 export type { HealthReport } from './health.ts'
 export { type PoolOptions, PoolOptionsError, poolSettings } from './pool/options.ts'
@@ -20,12 +22,15 @@ export {
   type CityFilter,
   type CitySort,
   countCities,
+  createCity,
   findCity,
   findCityIdByName,
   listCities,
+  type NewCity,
 } from './queries/cities.ts'
 export { type Country, type CountrySort, countCountries, findCountry, listCountries } from './queries/countries.ts'
 export type { Page, PagePosition } from './queries/page.ts'
 export type { DB } from './schema.ts'
 export type { Scope } from './scope.ts'
 export { asRead } from './statement-kind.ts'
+export { inTransaction, type TransactionOptions } from './transaction.ts'

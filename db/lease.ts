@@ -2,10 +2,11 @@ import type { CompiledQuery, DatabaseConnection, QueryResult, TransactionSetting
 import type { Outcome } from './classify-error.ts'
 import type { Clock } from './clock.ts'
 import { CommitUnknownError, StatementLostError } from './errors.ts'
-import { type Random, replayPauseMs } from './pool/backoff.ts'
+import type { Random } from './pool/backoff.ts'
 import { type Connection, StatementFailure } from './pool/connection.ts'
 import type { ConnectionSource } from './pool/connection-source.ts'
 import type { PoolEvent } from './pool/stats.ts'
+import { pauseBeforeReplay } from './replay-pause.ts'
 import type { Scope } from './scope.ts'
 import { type StatementKind, statementKind } from './statement-kind.ts'
 
@@ -81,18 +82,27 @@ export class Lease implements DatabaseConnection {
       ...(accessMode ? [accessMode] : []),
     ]
     const wasDirty = this.#isDirty
-    if (settings.length > 0) {
-      // It is for the next transaction of this session, so that one must be ours: until then the session is dirty.
-      await this.#run(`set transaction ${settings.join(', ')}`, [], 'other')
+    try {
+      if (settings.length > 0) {
+        // It is for the next transaction of this session, so that one must be ours: until then the session is dirty.
+        await this.#run(`set transaction ${settings.join(', ')}`, [], 'other')
+      }
+      await this.#run('begin', [], 'read') // as harmless as a read
+    } catch (error) {
+      const isUnknown = error instanceof StatementLostError && error.outcome === 'unknown'
+      throw isUnknown ? new StatementLostError('rolledBack', { cause: error.cause }) : error // nothing has begun
     }
-    await this.#run('begin', [], 'read') // as harmless as a read: lost, nothing has begun
     this.#isDirty = wasDirty
     this.#transaction = { name: 'open', isReadOnly: accessMode === 'read only' }
   }
 
-  /** @throws CommitUnknownError, or StatementLostError when the transaction is certain to have been rolled back. */
+  /**
+   * @throws CommitUnknownError, or StatementLostError when the transaction is certain to have been rolled back; the scope's
+   * reason when it had ended before
+   */
   async commit(): Promise<void> {
     const connection = this.#held()
+    if (this.#scope?.reason) throw this.#scope.reason // nothing was sent, so nothing is unknown
     try {
       await connection.run('commit', [], this.#scope)
       this.#transaction = { name: 'none' }
@@ -169,25 +179,13 @@ export class Lease implements DatabaseConnection {
     return attempt < MAX_RUNS && (error.outcome === 'notSent' || kind === 'read')
   }
 
-  async #moveOn({ outcome }: StatementLostError, attempt: number): Promise<void> {
+  async #moveOn(refusal: StatementLostError, attempt: number): Promise<void> {
     this.release()
     // A lost connection needs no pause, since connecting has its own; a refusal would be repeated at once.
-    if (outcome === 'refused' || outcome === 'rolledBack') await this.#pause(replayPauseMs(attempt, this.#deps.random))
+    if (refusal.outcome === 'refused' || refusal.outcome === 'rolledBack') {
+      await pauseBeforeReplay(this.#deps, { attempt, scope: this.#scope, refusal })
+    }
     this.#connection = await this.#deps.source.acquire(this.#scope)
-  }
-
-  #pause(delayMs: number): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const onAbort = (reason: Error) => {
-        cancel()
-        reject(reason)
-      }
-      const cancel = this.#deps.clock.schedule(delayMs, () => {
-        this.#scope?.removeListener(onAbort)
-        resolve()
-      })
-      this.#scope?.addListener(onAbort)
-    })
   }
 
   /** The error that callers see: the server's own word about the statement, or what is certain about its loss. */
@@ -203,7 +201,7 @@ export class Lease implements DatabaseConnection {
 
   async #explainCommit(connection: Connection, error: unknown): Promise<unknown> {
     // Also the scope's own end: COMMIT is under way and goes on without us.
-    if (!(error instanceof StatementFailure)) return new CommitUnknownError({ cause: error })
+    if (!(error instanceof StatementFailure)) return this.#reported(new CommitUnknownError({ cause: error }))
     const { outcome, isWrongServer } = error.verdict
     if (isWrongServer) this.#deps.source.moveAway(connection)
     if (outcome === 'failed') return error.cause

@@ -8,7 +8,9 @@ import { DeadlineExceededError } from './errors.ts'
 export class Scope {
   readonly deadlineAtMs: number
   #reason: Error | undefined
-  #listeners: Set<(reason: Error) => void> | undefined
+  /** Hardly ever more than one: a caller waits for one thing at a time. */
+  #listener: ((reason: Error) => void) | undefined
+  #others: Set<(reason: Error) => void> | undefined
   readonly #cancelTimer: () => void
 
   /** Starts the deadline's timer, which `end()` stops; `Infinity`: no deadline. */
@@ -30,24 +32,30 @@ export class Scope {
     if (this.#reason) return
     this.#reason = reason
     this.#cancelTimer()
-    const listeners = this.#listeners
-    this.#listeners = undefined
-    for (const listener of listeners ?? []) listener(reason)
+    const listeners = [...(this.#listener ? [this.#listener] : []), ...(this.#others ?? [])]
+    this.#listener = undefined
+    this.#others = undefined
+    for (const listener of listeners) listener(reason)
   }
 
   /** Calls `listener` once if the scope is aborted later on. */
   addListener(listener: (reason: Error) => void): void {
-    this.#listeners ??= new Set()
-    this.#listeners.add(listener)
+    if (!this.#listener) this.#listener = listener
+    else {
+      this.#others ??= new Set()
+      this.#others.add(listener)
+    }
   }
 
   removeListener(listener: (reason: Error) => void): void {
-    this.#listeners?.delete(listener)
+    if (this.#listener === listener) this.#listener = undefined
+    else this.#others?.delete(listener)
   }
 
   /** Stops the timer: the work is done. */
   end(): void {
     this.#cancelTimer()
-    this.#listeners = undefined
+    this.#listener = undefined
+    this.#others = undefined
   }
 }

@@ -13,12 +13,14 @@ import { documentRoutes } from './openapi.ts'
 import { ProblemError } from './problem.ts'
 import { rejectInvalid } from './query-params.ts'
 import { cityRoutes } from './routes/cities.ts'
+import { cityWriteRoutes } from './routes/city-writes.ts'
 import { countryRoutes } from './routes/countries.ts'
 import { docsRoutes } from './routes/docs.ts'
 import { healthRoutes } from './routes/health.ts'
 import { seedRoutes } from './routes/seed.ts'
 import { type Version, versionRoutes } from './routes/version.ts'
 import { wellFormedUrl } from './well-formed-url.ts'
+import type { ReadTokens } from './write-tokens.ts'
 
 /** What the HTTP side is given. */
 export interface AppDeps {
@@ -32,6 +34,8 @@ export interface AppDeps {
   readonly clock: Clock
   /** Longest time from a request to its answer, in ms. */
   readonly requestTimeoutMs: number
+  /** Who may write; no token: nobody. */
+  readonly readWriteTokens: ReadTokens
   readonly version: Version
   /** Absolute: where swagger-ui-dist's files are. */
   readonly swaggerUiFolder: string
@@ -63,6 +67,7 @@ export function createApp(deps: AppDeps) {
   return app
     .route('/', seedRoutes(deps))
     .route('/', cityRoutes(deps))
+    .route('/', cityWriteRoutes(deps))
     .route('/', countryRoutes(deps))
     .route('/', versionRoutes(deps))
     .route('/', healthRoutes(deps))

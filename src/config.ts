@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { type DatabaseSetting, readDatabase } from './database-settings.ts'
 import { createReader, type Env, type ReadFile } from './setting-reader.ts'
 import type { SettingProblem } from './settings.ts'
+import { type ReadTokens, readWriteTokens } from './write-tokens.ts'
 
 /** The service's settings, all of them checked. */
 export interface Config {
@@ -11,6 +12,8 @@ export interface Config {
   readonly requestTimeoutMs: number
   readonly poolSize: number
   readonly connectionStrategy: 'pooled' | 'per-request'
+  /** Absent: `WRITE_TOKENS` is not set. */
+  readonly writeTokens?: ReadTokens
   readonly commit?: string
   readonly database: DatabaseSetting
 }
@@ -31,6 +34,7 @@ export function parseConfig(env: Env, readFile: ReadFile = (path) => readFileSyn
   const reader = createReader(env, readFile)
   const database = readDatabase(reader, env)
   const commit = reader.optional('GIT_COMMIT')
+  const writeTokens = readWriteTokens(reader, env)
   const config = {
     host: env.HOST || database.kind === 'configured' ? reader.value('HOST') : '127.0.0.1',
     port: reader.value('PORT'),
@@ -38,6 +42,7 @@ export function parseConfig(env: Env, readFile: ReadFile = (path) => readFileSyn
     requestTimeoutMs: reader.value('REQUEST_TIMEOUT_MS'),
     poolSize: reader.value('POOL_SIZE'),
     connectionStrategy: reader.value('CONNECTION_STRATEGY'),
+    ...(writeTokens && { writeTokens }),
     ...(commit !== undefined && { commit }),
     database,
   }

@@ -1,5 +1,6 @@
 import type { MiddlewareHandler } from 'hono'
 import type { Database } from '../db/index.ts'
+import type { AppEnv } from './app-env.ts'
 import { badRequest } from './problem.ts'
 
 /** The client closed its connection before it was answered. */
@@ -13,10 +14,14 @@ export const REQUEST_TIMEOUT_HEADER = 'Request-Timeout'
  * Gives a request its one deadline: every statement of it ends after `timeoutMs`, or sooner where the client asks for
  * less or leaves. Not hono/timeout: that one only races, and the handler runs on.
  */
-export function deadline(database: Pick<Database, 'createScope' | 'runInScope'>, timeoutMs: number): MiddlewareHandler {
+export function deadline(
+  database: Pick<Database, 'createScope' | 'runInScope'>,
+  timeoutMs: number,
+): MiddlewareHandler<AppEnv> {
   return async function deadline(c, next) {
     const scope = database.createScope(effectiveTimeoutMs(c.req.header(REQUEST_TIMEOUT_HEADER), timeoutMs))
     const leave = () => scope.abort(new ClientLeftError('the client closed the connection'))
+    c.set('scope', scope)
     const { signal } = c.req.raw
     if (signal.aborted) leave()
     else signal.addEventListener('abort', leave, { once: true })

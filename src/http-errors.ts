@@ -1,7 +1,18 @@
 import type { Context } from 'hono'
 import { HTTPException } from 'hono/http-exception'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
-import { DeadlineExceededError, isDatabaseError } from '../db/index.ts'
+import {
+  AcquireTimeoutError,
+  CommitUnknownError,
+  ConnectRefusedError,
+  DeadlineExceededError,
+  IdsExhaustedError,
+  isDatabaseError,
+  PoolClosedError,
+  QueueFullError,
+  StatementLostError,
+  UnknownCountryError,
+} from '../db/index.ts'
 import type { AppEnv } from './app-env.ts'
 import { ClientLeftError } from './deadline.ts'
 import type { Log } from './log.ts'
@@ -24,13 +35,43 @@ export function judgeError(error: unknown): Verdict {
   if (error instanceof HTTPException) return { status: error.status }
   // Nobody reads this answer; the status is nginx's, for the access log.
   if (error instanceof ClientLeftError) return { status: 499 }
+  if (error instanceof UnknownCountryError) {
+    const errors = [{ pointer: '/countryId', detail: 'must be the id of a country' }]
+    return { status: 422, detail: 'There is no such country.', errors }
+  }
+  if (error instanceof IdsExhaustedError) {
+    return { status: 507, detail: 'No id is left for another row.', logAs: 'error' }
+  }
+  if (error instanceof CommitUnknownError) return judgeUnknownCommit(error)
   if (error instanceof DeadlineExceededError) {
     return { status: 504, detail: `The database did not answer within ${error.timeoutMs} ms.`, logAs: 'warn' }
   }
-  if (isDatabaseError(error)) {
-    return { status: 503, detail: 'The database cannot be used now.', retryAfterSeconds: 1, logAs: 'warn' }
+  if (error instanceof StatementLostError && error.outcome === 'unknown') {
+    return unusable(`The connection to the database was lost. ${UNKNOWN}`)
   }
+  if (harmlessErrors.some((HarmlessError) => error instanceof HarmlessError)) {
+    return unusable('The database cannot be used now. Nothing was changed.')
+  }
+  if (isDatabaseError(error)) return unusable('The database cannot be used now.')
   return { status: 500, logAs: 'error' }
+}
+
+const UNKNOWN = 'Whether the change took effect is unknown.'
+
+/** After these it is certain that nothing took effect: every write is one transaction. */
+const harmlessErrors = [StatementLostError, AcquireTimeoutError, QueueFullError, ConnectRefusedError, PoolClosedError]
+
+function unusable(detail: string): Verdict {
+  return { status: 503, detail, retryAfterSeconds: 1, logAs: 'warn' }
+}
+
+function judgeUnknownCommit({ cause }: CommitUnknownError): Verdict {
+  if (cause instanceof ClientLeftError) return { status: 499, logAs: 'warn' }
+  if (cause instanceof DeadlineExceededError) {
+    const detail = `The database did not confirm the change within ${cause.timeoutMs} ms. ${UNKNOWN}`
+    return { status: 504, detail, logAs: 'warn' }
+  }
+  return unusable(`The connection to the database was lost. ${UNKNOWN}`)
 }
 
 /** Answers an error with problem+json, and logs what the client is not told. */

@@ -25,6 +25,11 @@ export const etagHeader = {
 
 export const notModified = { 304: { description: 'The client has it already.', headers: etagHeader } }
 
+const WRITE_TOKEN = 'writeToken'
+
+/** What an operation that writes needs; its `security`. */
+export const writeTokenScheme = { [WRITE_TOKEN]: [] }
+
 const documentRoute = createRoute({
   method: 'get',
   path: '/openapi.json',
@@ -50,6 +55,11 @@ export function documentRoutes(app: OpenAPIHono<AppEnv>, version: string) {
 }
 
 function buildDocument(app: OpenAPIHono<AppEnv>, version: string) {
+  app.openAPIRegistry.registerComponent('securitySchemes', WRITE_TOKEN, {
+    type: 'http',
+    scheme: 'bearer',
+    description: 'One of the tokens of the setting `WRITE_TOKENS`.',
+  })
   const document = app.getOpenAPI31Document({
     openapi: '3.1.1',
     info: {

@@ -72,14 +72,35 @@ export const commonProblems = {
   500: { description: 'A fault in the service.', content },
 }
 
+const retryAfter = { 'Retry-After': { description: 'Seconds.', schema: { type: 'integer' as const } } }
+
 /** Answers of any route that asks the database. */
 export const databaseProblems = {
-  503: {
-    description: 'The database cannot be reached or refuses.',
-    headers: { 'Retry-After': { description: 'Seconds.', schema: { type: 'integer' as const } } },
+  503: { description: 'The database cannot be reached or refuses.', headers: retryAfter, content },
+  504: { description: 'The database did not answer in time.', content },
+}
+
+/** Answers of any route that takes a body. */
+export const bodyProblems = {
+  408: { description: 'The body did not come in time.', content },
+  413: { description: 'The body is too large.', content },
+  415: { description: 'The body is not application/json.', content },
+  422: { description: 'The body names something that does not exist; `errors` says what.', content },
+}
+
+const IF_UNKNOWN = 'Nothing was changed, unless `detail` says that this is unknown.'
+
+/** Answers of any route that changes rows. */
+export const writeProblems = {
+  401: {
+    description: 'No token that may write.',
+    headers: { 'WWW-Authenticate': { required: true, schema: { type: 'string' as const } } },
     content,
   },
-  504: { description: 'The database did not answer in time.', content },
+  403: { description: 'Nobody may write: no token is set up.', content },
+  503: { description: `The database cannot be reached or refuses. ${IF_UNKNOWN}`, headers: retryAfter, content },
+  504: { description: `The database did not answer in time. ${IF_UNKNOWN}`, content },
+  507: { description: 'No id is left for another row.', content },
 }
 
 export const notFoundProblem = { 404: { description: 'There is none.', content } }

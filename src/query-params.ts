@@ -1,6 +1,7 @@
 import { z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import type { Cursor, CursorCodec } from './cursor.ts'
+import { invalidBody } from './json-body.ts'
 import { badRequest, type FieldError } from './problem.ts'
 
 /** A query without parameters: any is a mistake. */
@@ -62,11 +63,14 @@ interface ValidationResult {
   readonly success: boolean
   readonly error?: z.ZodError
   readonly data?: unknown
+  /** Which part of the request: `query`, `param`, or `json` for the body. */
+  readonly target: string
 }
 
-/** Turns what zod found into a 400 that lists each bad parameter; never quotes a value. */
-export function rejectInvalid(result: ValidationResult, _c: Context): void {
-  if (!result.success && result.error) throw badRequest(toFieldErrors(result.error, result.data))
+/** Turns what zod found into a 400 that lists each bad parameter or field; never quotes a value. */
+export function rejectInvalid({ success, error, data, target }: ValidationResult, _c: Context): void {
+  if (success || !error) return
+  throw target === 'json' ? invalidBody(error) : badRequest(toFieldErrors(error, data))
 }
 
 function toFieldErrors({ issues }: z.ZodError, data: unknown): FieldError[] {

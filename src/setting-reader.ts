@@ -7,6 +7,7 @@ export interface Env {
   readonly KUBERNETES_SERVICE_HOST?: string | undefined
   readonly DATABASE_URL_FILE?: string | undefined
   readonly DB_PASSWORD_FILE?: string | undefined
+  readonly WRITE_TOKENS_FILE?: string | undefined
   readonly [name: string]: string | undefined
 }
 export type ReadFile = (path: string) => string

@@ -70,6 +70,13 @@ export const settings = {
     ...choice('pooled', 'per-request'),
     fallback: 'pooled',
   },
+  WRITE_TOKENS: {
+    about: 'Who may write; without it nobody may. From a file it is read again for each write.',
+    accepted: 'tokens of letters, digits and `-._~+/=`, separated by commas',
+    isSecret: true,
+    hasFile: true,
+    parse: parseTokens,
+  },
   GIT_COMMIT: {
     about: 'What `/version` says of the source.',
     accepted: '7 to 64 hexadecimal digits',
@@ -108,6 +115,13 @@ export const settings = {
 } as const satisfies Record<string, Setting<unknown>>
 
 export type SettingName = keyof typeof settings
+
+/** What can stand after `Bearer` (RFC 6750, 2.1). An empty file has none. */
+function parseTokens(text: string): readonly string[] | undefined {
+  if (text.trim() === '') return []
+  const tokens = text.split(',').map((token) => token.trim())
+  return tokens.every((token) => /^[\w.~+/-]+=*$/.test(token)) ? tokens : undefined
+}
 
 /** The parts of a `DATABASE_URL`. */
 interface DatabaseUrl {

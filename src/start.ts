@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import type { Clock } from '../db/index.ts'
@@ -10,6 +11,7 @@ import { createHttpServer } from './http-server.ts'
 import type { Lifecycle } from './lifecycle.ts'
 import type { Log } from './log.ts'
 import { logPoolEvents } from './pool-log.ts'
+import type { ReadTokens } from './write-tokens.ts'
 
 /** Longest time for the connections to end, in ms: no request uses one any more by then. */
 const CLOSE_DEADLINE_MS = 500
@@ -58,7 +60,9 @@ export async function start(options: StartOptions): Promise<void> {
   const swaggerUiFolder = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'))
   const { state } = lifecycle
   const { version } = options
-  server.serve(createApp({ database, schema, state, log, clock, requestTimeoutMs, version, swaggerUiFolder }).fetch)
+  const readWriteTokens = writeTokensOf(options)
+  const deps = { database, schema, state, log, clock, requestTimeoutMs, readWriteTokens, version, swaggerUiFolder }
+  server.serve(createApp(deps).fetch)
   lifecycle.ready()
   log.info({ address, port }, 'listening')
   if (config.database.kind === 'throwAway') options.say(`http://localhost:${port}/?city=London`)
@@ -67,6 +71,15 @@ export async function start(options: StartOptions): Promise<void> {
 
 function migrationsOf({ projectFolder }: StartOptions): string {
   return join(projectFolder, 'migrations')
+}
+
+/** The configured ones; else one that is made for a throw-away database, and nobody's for any other. */
+function writeTokensOf({ config, say }: StartOptions): ReadTokens {
+  if (config.writeTokens) return config.writeTokens
+  if (config.database.kind === 'configured') return () => []
+  const token = randomBytes(24).toString('base64url')
+  say(`write with: Authorization: Bearer ${token}`)
+  return () => [token]
 }
 
 /** The configured database, as it is; or a throw-away one, started and migrated. */

@@ -2,17 +2,20 @@ import { connectPauseMs, type Random } from './backoff.ts'
 
 /** Most attempts to connect in any second, whatever the demand: a struggling server is not helped by more. */
 const MAX_ATTEMPTS_PER_SECOND = 10
-const WINDOW_MS = 1000
+/** A little over a second: what starts evenly here may arrive unevenly there. */
+const WINDOW_MS = 1100
+/** Most attempts under way at once: more only slow each other down, and the first to succeed serves everybody. */
+const MAX_UNDER_WAY = 4
 
 /**
  * Decides when an attempt to connect may start. While the last one failed, one at a time with a jittered pause; after a
- * success twice as many as before may be under way. No clock of its own: it is told the time.
+ * success two at once, then four. No clock of its own: it is told the time.
  */
 export class ConnectGate {
   readonly #random: Random
   readonly #startedAtMs: number[] = []
   #underWay = 0
-  #allowance = Number.POSITIVE_INFINITY
+  #allowance = MAX_UNDER_WAY
   #failures = 0
   #lastStartAtMs = Number.NEGATIVE_INFINITY
   #jitter = 0
@@ -32,11 +35,6 @@ export class ConnectGate {
     return Math.max(0, pauseMs, this.#windowDelayMs(nowMs))
   }
 
-  /** Whether the last attempt failed and none has succeeded since. */
-  get isFailing(): boolean {
-    return this.#failures > 0
-  }
-
   started(nowMs: number): void {
     this.#underWay += 1
     this.#lastStartAtMs = nowMs
@@ -47,7 +45,7 @@ export class ConnectGate {
   succeeded(): void {
     this.#underWay -= 1
     this.#failures = 0
-    this.#allowance = Math.max(2, this.#allowance * 2)
+    this.#allowance = Math.min(MAX_UNDER_WAY, this.#allowance * 2)
   }
 
   failed(): void {

@@ -108,6 +108,11 @@ export class Connection {
     return this.#running
   }
 
+  /** Grows while an answer arrives, which can take long after the server has sent it. */
+  get receivedBytes(): number {
+    return this.#raw.stream.bytesRead
+  }
+
   /**
    * Runs one statement; several queue. Rejects with a `StatementFailure`, or with the scope's reason as soon as the scope
    * is aborted: the statement may run on then, and the connection stays busy.

@@ -46,12 +46,16 @@ export function createConnector(options: ConnectionOptions, deps: ConnectorDepen
     try {
       return await openConnection(used.pool, deps, onDeath)
     } catch (error) {
-      if (classifyConnectError(error) !== 'credentials') throw error
-      const fresh = await currentInTime()
-      if (fresh === used) throw error
-      return await openConnection(fresh.pool, deps, onDeath) // the password was changed in between
+      if (classifyConnectError(error) !== 'credentials' || (await currentInTime()) === used) throw error
+      // Not tried here and now: every attempt goes through the gate.
+      throw new PasswordChangedError('the password was changed while it was used', { cause: error })
     }
   }
+}
+
+/** The server refused a password that is no longer the current one: the next attempt may succeed. */
+class PasswordChangedError extends Error {
+  override readonly name = 'PasswordChangedError'
 }
 
 /** A mysql2 pool and the password that it logs in with. */

@@ -39,9 +39,13 @@ export class FlowMonitor {
   }
 
   async #endForgotten(suspects: readonly Member[]): Promise<void> {
-    const running = new Map(suspects.map(({ connection }) => [connection, connection.runningMark]))
+    const before = new Map(
+      suspects.map(({ connection }) => [connection, { mark: connection.runningMark, bytes: connection.receivedBytes }]),
+    )
     const isSame = (connection: Connection) =>
-      connection.runningMark === running.get(connection) && connection.runningMs(this.#clock.now()) >= SUSPECT_AFTER_MS
+      connection.runningMark === before.get(connection)?.mark &&
+      connection.receivedBytes === before.get(connection)?.bytes &&
+      connection.runningMs(this.#clock.now()) >= SUSPECT_AFTER_MS
     const first = await this.#notBusy(suspects)
     if (first.length === 0) return
     await new Promise<void>((resolve) => this.#clock.schedule(CONFIRM_AFTER_MS, resolve))

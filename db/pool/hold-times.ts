@@ -8,7 +8,14 @@ export class HoldTimes {
   #sinceRefresh = 0
   #medianMs = 0
 
+  /** Worked out only when asked for, and after some more records: most are never looked at. */
   get medianMs(): number {
+    const isStale = this.#sinceRefresh >= REFRESH_EVERY || (this.#sinceRefresh > 0 && this.#samples.length < SAMPLES)
+    if (isStale) {
+      this.#sinceRefresh = 0
+      const sorted = this.#samples.toSorted((a, b) => a - b)
+      this.#medianMs = sorted[sorted.length >> 1] ?? 0
+    }
     return this.#medianMs
   }
 
@@ -16,9 +23,5 @@ export class HoldTimes {
     this.#samples[this.#next] = heldMs
     this.#next = (this.#next + 1) % SAMPLES
     this.#sinceRefresh += 1
-    if (this.#sinceRefresh < REFRESH_EVERY && this.#samples.length === SAMPLES) return
-    this.#sinceRefresh = 0
-    const sorted = this.#samples.toSorted((a, b) => a - b)
-    this.#medianMs = sorted[sorted.length >> 1] ?? 0
   }
 }

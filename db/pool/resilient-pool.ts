@@ -30,6 +30,7 @@ const FAILOVER_INTERVAL_MS = 1000
 const LIFETIME_JITTER = 0.1
 
 interface Waiter {
+  readonly deadlineAtMs: number
   readonly resolve: (connection: Connection) => void
   readonly reject: (reason: Error) => void
 }
@@ -190,6 +191,7 @@ export class ResilientPool implements ConnectionSource {
         reject(reason instanceof DeadlineExceededError ? this.#timedOut(clock.now() - nowMs) : reason)
       }
       const ticket = this.#queue.push({
+        deadlineAtMs: nowMs + timeoutMs,
         resolve: (connection) => {
           leave()
           resolve(connection)
@@ -262,12 +264,26 @@ export class ResilientPool implements ConnectionSource {
       this.#evict(member, 'closed')
       return
     }
-    const waiter = this.#queue.shift()
+    const nowMs = this.#deps.clock.now()
+    const waiter = this.#nextServable(nowMs)
     if (!waiter) this.#members.move(member, { name: 'idle' })
     else {
-      this.#members.move(member, { name: 'acquired', sinceMs: this.#deps.clock.now() })
+      this.#members.move(member, { name: 'acquired', sinceMs: nowMs })
       waiter.resolve(member.connection)
     }
+  }
+
+  /**
+   * Whoever waits longest and has time left for its work. Who has not would be cut off in the middle of it, and cost a
+   * connection: it was let in when nobody knew yet how long the others hold theirs.
+   */
+  #nextServable(nowMs: number): Waiter | undefined {
+    for (let waiter = this.#queue.shift(); waiter; waiter = this.#queue.shift()) {
+      if (this.#queue.length < this.#options.size || nowMs + this.#holds.medianMs <= waiter.deadlineAtMs) return waiter
+      this.#deps.onEvent({ name: 'refused' })
+      waiter.reject(new QueueFullError(this.stats))
+    }
+    return undefined
   }
 
   #settle(member: Member, note: ReleaseNote): void {
@@ -326,7 +342,9 @@ export class ResilientPool implements ConnectionSource {
   }
 
   #join(connection: Connection): void {
-    if (this.#closing) {
+    // One too many: a successor whose predecessor died meanwhile, and was made up for.
+    const isSurplus = this.#members.total >= this.#options.size && !this.#isReplacing
+    if (this.#closing || isSurplus) {
       connection.quit()
       return
     }
@@ -364,6 +382,7 @@ export class ResilientPool implements ConnectionSource {
   #retireOldest(): void {
     this.#isReplacing = false
     const oldest = this.#members.all().reduce((a, b) => (a.retireAtMs <= b.retireAtMs ? a : b))
+    if (this.#deps.clock.now() < oldest.retireAtMs) return // the one that was to go has died meanwhile
     if (oldest.state.name === 'idle') this.#evict(oldest, 'maxLifetime')
     else oldest.retiredFor ??= 'maxLifetime'
   }

@@ -21,7 +21,7 @@ const citySorts = {
 } as const satisfies Record<CitySort, string>
 const codec = createCursorCodec<CitySort>(citySorts)
 
-const citySchema = z
+export const citySchema = z
   .strictObject({
     cityId: z.int().openapi({ example: 312 }),
     city: z.string().openapi({ example: 'London' }),

@@ -86,8 +86,10 @@ export function healthRoutes({ database, schema, state }: Pick<AppDeps, 'databas
 }
 
 function healthText(report: HealthReport): string {
-  if (report.status === 'fail') return `[-]database failed: ${report.reason}\nhealthz check failed`
+  const { total, idle, acquired, waiting, connecting } = report.pool
+  const pool = `pool: ${total} open, ${idle} idle, ${acquired} acquired, ${connecting} connecting, ${waiting} waiting`
+  if (report.status === 'fail') return `[-]database failed: ${report.reason}\n${pool}\nhealthz check failed`
   const { serverVersion, roundTripMs, isReadOnly } = report
   const access = isReadOnly ? 'read-only' : 'read-write'
-  return `[+]database ok: ${serverVersion}, ${access}, ${roundTripMs.toFixed(1)} ms\nhealthz check passed`
+  return `[+]database ok: ${serverVersion}, ${access}, ${roundTripMs.toFixed(1)} ms\n${pool}\nhealthz check passed`
 }

@@ -17,11 +17,14 @@ interface Parameter {
 }
 interface Operation {
   readonly operationId: string
+  readonly security?: readonly object[]
   readonly parameters?: readonly Parameter[]
+  readonly requestBody?: { readonly required?: boolean }
   readonly responses: Record<string, { readonly content?: Record<string, unknown> }>
 }
 interface Document {
   readonly openapi: string
+  readonly components: { readonly securitySchemes: Record<string, { readonly type: string; readonly scheme: string }> }
   readonly paths: Record<string, Record<string, Operation>>
 }
 
@@ -170,7 +173,11 @@ function validatorOf(path: string, method: string, status: string, type: string)
   return validator
 }
 
+/** How many cities were added. */
+let created = 0
+
 async function assertDocumented(answer: Response, path: string, method: string): Promise<void> {
+  if (answer.status === 201) created += 1
   const documented = document.paths[path]?.[method]?.responses[String(answer.status)]
   assert.ok(documented, `${answer.status} is not documented: ${await answer.clone().text()}`)
   assert.ok(answer.status < 500, `${answer.status}: ${await answer.clone().text()}`)
@@ -201,11 +208,13 @@ describe('every answer has a documented status and matches its schema', () => {
     '/version',
   ]
 
-  test('the document has these paths, with GET and HEAD', () => {
+  test('the document has these paths, with GET and HEAD, and POST where something can be added', () => {
     assert.equal(document.openapi, '3.1.1')
     assert.deepEqual(Object.keys(document.paths).toSorted(byName), paths)
-    for (const path of paths)
-      assert.deepEqual(Object.keys(document.paths[path] ?? {}).toSorted(byName), ['get', 'head'])
+    for (const path of paths) {
+      const methods = path === '/cities' ? ['get', 'head', 'post'] : ['get', 'head']
+      assert.deepEqual(Object.keys(document.paths[path] ?? {}).toSorted(byName), methods)
+    }
   })
 
   test('it lists what cannot be provoked here too: faults of the service and of the database', () => {
@@ -225,13 +234,22 @@ describe('every answer has a documented status and matches its schema', () => {
       '/readyz': '200 400 500 503',
       '/version': '200 400 500',
     })
+    const { responses = {}, security } = document.paths['/cities']?.['post'] ?? {}
+    assert.equal(Object.keys(responses).join(' '), '201 400 401 403 408 413 415 422 500 503 504 507')
+    assert.deepEqual(security, [{ writeToken: [] }])
+  })
+
+  test('it says how to write: a bearer token, and a body that is required', () => {
+    const { type, scheme } = document.components.securitySchemes['writeToken'] ?? {}
+    assert.deepEqual({ type, scheme }, { type: 'http', scheme: 'bearer' })
+    assert.equal(document.paths['/cities']?.['post']?.requestBody?.required, true)
   })
 
   test('each operation has a name of its own', () => {
     const names = Object.values(document.paths).flatMap((item) =>
       Object.values(item).map(({ operationId }) => operationId),
     )
-    assert.equal(new Set(names).size, 22)
+    assert.equal(new Set(names).size, 23)
   })
 
   for (const path of paths) {
@@ -256,7 +274,9 @@ describe('every answer has a documented status and matches its schema', () => {
     }
 
     test(`other methods on ${path}, with bodies`, async () => {
-      const method = fc.constantFrom('POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'QUERY', 'PROPFIND')
+      const allow = path === '/cities' ? 'GET, HEAD, POST' : 'GET, HEAD'
+      const added = path === '/cities' ? [] : ['POST']
+      const method = fc.constantFrom(...added, 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'QUERY', 'PROPFIND')
       const body = fc.constantFrom('', '{', '{"city":"x"}', 'x'.repeat(1_000_000))
       const type = fc.constantFrom('application/json', 'text/plain', 'application/x-www-form-urlencoded', 'garbage')
       const parameters = (document.paths[path]?.['get']?.parameters ?? []).filter(
@@ -273,7 +293,7 @@ describe('every answer has a documented status and matches its schema', () => {
             if (isAllowed) assert.equal(answer.status, 405)
             // 400 where the URL itself cannot be read.
             assert.ok([400, 405].includes(answer.status), String(answer.status))
-            if (answer.status === 405) assert.equal(answer.headers.get('Allow'), 'GET, HEAD')
+            if (answer.status === 405) assert.equal(answer.headers.get('Allow'), allow)
             assert.equal(answer.headers.get('Content-Type'), 'application/problem+json')
             const problem = ajv.compile({ $ref: 'document#/components/schemas/Problem' })
             assert.ok(problem(await answer.json()), ajv.errorsText(problem.errors))
@@ -285,12 +305,100 @@ describe('every answer has a documented status and matches its schema', () => {
   }
 })
 
+describe('POST /cities', () => {
+  const city = fc.oneof(
+    fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 }),
+    fc.string({ unit: 'binary', maxLength: 60 }),
+    fc.string({ unit: 'binary-ascii', maxLength: 60 }),
+    fc.constantFrom(
+      '',
+      '😀'.repeat(50),
+      '😀'.repeat(51),
+      '\ud800',
+      "'; DROP TABLE city; -- ",
+      '\0',
+      'e\u0301'.repeat(50),
+    ),
+    fc.jsonValue(),
+  )
+  const countryId = fc.oneof(
+    fc.integer({ min: 1, max: 109 }),
+    fc.integer({ min: -5, max: 70_000 }),
+    fc.constantFrom(0, 65_535, 65_536, 2 ** 53, 1e300, 1.5, '1', null),
+    fc.jsonValue(),
+  )
+  const fields = fc.record({ city, countryId }, { requiredKeys: [], noNullPrototype: true })
+  const extra = fc.option(fc.dictionary(fc.string({ maxLength: 5 }), fc.jsonValue(), { maxKeys: 2 }), { freq: 5 })
+  const json = fc.oneof(
+    { weight: 4, arbitrary: fc.tuple(fields, extra).map(([known, more]) => JSON.stringify({ ...more, ...known })) },
+    fc.json(),
+  )
+  const type = fc.oneof(
+    { weight: 6, arbitrary: fc.constant('application/json') },
+    fc.constantFrom('application/json; charset=utf-8', 'text/plain', 'multipart/form-data', 'garbage', ''),
+  )
+  const body = fc.oneof(
+    { weight: 8, arbitrary: json },
+    fc.constantFrom('', '{', '[', 'x'.repeat(1_000_000), '[['.repeat(8000), '{"city":"x","countryId":1}{', '\ufeff{}'),
+    fc.uint8Array({ maxLength: 60 }),
+  )
+  const authorization = fc.oneof(
+    { weight: 8, arbitrary: fc.constant('Bearer test-token') },
+    fc.constantFrom('', 'Bearer', 'Bearer x', 'Basic dGVzdC10b2tlbg==', 'test-token'),
+  )
+
+  const send = (given: { body: string | Uint8Array<ArrayBuffer>; headers: Record<string, string>; target?: string }) =>
+    service.app.request(given.target ?? '/cities', { method: 'POST', body: given.body, headers: given.headers })
+
+  test('whatever is sent, the answer is documented, and never 500', async () => {
+    await fc.assert(
+      fc.asyncProperty(body, type, authorization, headers, async (body, type, Authorization, others) => {
+        const answer = await send({ body, headers: { ...others, Authorization, 'Content-Type': type } })
+        await assertDocumented(answer, '/cities', 'post')
+      }),
+      { seed, numRuns: RUNS * 5 },
+    )
+  })
+
+  test('a body that the document allows is 201, or 422 where there is no such country', async () => {
+    const validate = ajv.compile({ $ref: 'document#/components/schemas/NewCity' })
+    const before = created
+    await fc.assert(
+      fc.asyncProperty(fields, async (fields) => {
+        const headers = { Authorization: 'Bearer test-token', 'Content-Type': 'application/json' }
+        const answer = await send({ body: JSON.stringify(fields), headers })
+        // The one thing that a JSON Schema cannot say: which texts are longer or shorter in normalisation form C.
+        const { city } = fields
+        const isNormal = typeof city !== 'string' || (city.isWellFormed() && city.normalize('NFC') === city)
+        if (isNormal) assert.equal([201, 422].includes(answer.status), validate(fields), JSON.stringify(fields))
+        await assertDocumented(answer, '/cities', 'post')
+      }),
+      { seed, numRuns: RUNS * 3, examples: [[{ city: 'x'.repeat(50), countryId: 1 }]] },
+    )
+    assert.ok(created > before, 'nothing was created')
+  })
+
+  test('a target with parameters is 400', async () => {
+    const headers = { Authorization: 'Bearer test-token', 'Content-Type': 'application/json' }
+    await fc.assert(
+      fc.asyncProperty(fc.constantFrom('limit=5', '__proto__=1', 'x', 'city=x', '%zz', '%00=1'), async (query) => {
+        const answer = await send({ body: '{"city":"x","countryId":1}', headers, target: `/cities?${query}` })
+        assert.equal(answer.status, 400)
+        await assertDocumented(answer, '/cities', 'post')
+      }),
+      { seed, numRuns: 12 },
+    )
+  })
+})
+
 test('after all of that no error was logged, and the tables are as they were', async () => {
   assert.deepEqual(
     service.lines.filter(({ level }) => level !== 'info'),
     [],
   )
-  const answer = await service.app.request('/cities?count=exact&limit=1')
-  assert.equal(((await answer.json()) as { count: number }).count, 600)
+  const countOf = async (path: string) =>
+    ((await (await service.app.request(`${path}?count=exact&limit=1`)).json()) as { count: number }).count
+  assert.equal(await countOf('/cities'), 600 + created)
+  assert.equal(await countOf('/countries'), 109)
   assert.equal(({} as Record<string, unknown>)['limit'], undefined)
 })

@@ -13,13 +13,17 @@ export interface TestApp {
   readonly database: Database
   readonly schema: TestSchema
   readonly lines: readonly LogLine[]
+  /** The one that may write. */
+  readonly token: string
   readonly close: () => Promise<void>
 }
 
+const token = 'test-token'
 const migrations = resolve(import.meta.dirname, '../../migrations')
 
-export async function createTestApp(): Promise<TestApp> {
-  const schema = await createTestSchema()
+/** Over a schema of the shared server, or the given one of another. */
+export async function createTestApp(given?: TestSchema): Promise<TestApp> {
+  const schema = given ?? (await createTestSchema())
   await migrateToLatest(schema.migrator, migrations)
   const newest = (await findLatestMigration(migrations)) ?? ''
   const database = createDatabase({ connection: schema.app, pool: { size: 4 } })
@@ -31,6 +35,7 @@ export async function createTestApp(): Promise<TestApp> {
     log,
     clock: systemClock,
     requestTimeoutMs: 5000,
+    readWriteTokens: () => [token],
     version: { name: 'still-here', version: '0.0.0', node: process.versions.node },
     swaggerUiFolder: dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json')),
   })
@@ -39,6 +44,7 @@ export async function createTestApp(): Promise<TestApp> {
     database,
     schema,
     lines,
+    token,
     async close() {
       await database.close({ deadlineMs: 1000 })
       await schema.drop()

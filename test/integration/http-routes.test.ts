@@ -252,9 +252,10 @@ test('HEAD is GET without the body, on every route', async () => {
 test('another method is 405 and Allow says which there are', async () => {
   for (const method of ['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']) {
     for (const path of ['/', '/cities', '/cities/1', '/countries/1/cities', '/livez', '/openapi.json', '/docs']) {
+      if (method === 'POST' && path === '/cities') continue
       const answer = await service.app.request(path, { method })
       assert.equal(answer.status, 405, `${method} ${path}`)
-      assert.equal(answer.headers.get('Allow'), 'GET, HEAD')
+      assert.equal(answer.headers.get('Allow'), path === '/cities' ? 'GET, HEAD, POST' : 'GET, HEAD')
       assert.equal(answer.headers.get('Content-Type'), 'application/problem+json')
       assert.equal(((await answer.json()) as { status: number }).status, 405)
     }

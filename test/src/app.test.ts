@@ -55,6 +55,7 @@ function setUp(answer: () => Promise<QueryResult<unknown>>, others: Partial<AppD
     log,
     clock,
     requestTimeoutMs: 5000,
+    readWriteTokens: () => ['good-token'],
     version: { name: 'still-here', version: '1.2.3', node: '24.0.0' },
     swaggerUiFolder: dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json')),
     ...others,
@@ -145,6 +146,41 @@ test('a client that leaves ends its request', async () => {
     lines.map(({ status }) => status),
     [499],
   )
+})
+
+/** A write whose body never ends. */
+function postSlowly(app: ReturnType<typeof setUp>['app'], init: RequestInit = {}) {
+  const headers = { Authorization: 'Bearer good-token', 'Content-Type': 'application/json' }
+  // Node demands `duplex` with a stream; the DOM's types do not know it.
+  const slow = { method: 'POST', headers, body: new ReadableStream(), duplex: 'half', ...init }
+  return app.request('/cities', slow)
+}
+
+test('a body that does not come in time is 408, not 504: the database was not asked', async () => {
+  const { app, clock, lines } = setUp(() => assert.fail('the database was asked'))
+  const answer = postSlowly(app)
+  await tick()
+  clock.advance(5000)
+  assert.equal((await answer).status, 408)
+  assert.equal((await answer).headers.get('Connection'), 'close')
+  assert.deepEqual(
+    lines.map(({ level, status }) => [level, status]),
+    [['info', 408]],
+  )
+})
+
+test('a client that leaves before its body is whole ends its request', async () => {
+  const { app } = setUp(() => assert.fail('the database was asked'))
+  const client = new AbortController()
+  const answer = postSlowly(app, { signal: client.signal })
+  await tick()
+  client.abort()
+  assert.equal((await answer).status, 499)
+})
+
+test('who may not write is told so before the body is read', async () => {
+  const { app } = setUp(() => assert.fail('the database was asked'))
+  assert.equal((await postSlowly(app, { headers: { 'Content-Type': 'application/json' } })).status, 401)
 })
 
 test('no timer of a request outlives it', async () => {

@@ -140,6 +140,44 @@ test('reads the password file again each time: a secret is rotated by changing i
   assert.deepEqual([await byPart.password(), await byUrl.password()], ['new', 'new'])
 })
 
+test('reads the tokens that may write: none, some, or from a file', () => {
+  const tokensOf = (env: Record<string, string>, readFile = noFiles) => parseConfig(env, readFile).writeTokens?.()
+  assert.equal(tokensOf({}), undefined)
+  assert.equal(tokensOf({ WRITE_TOKENS: '' }), undefined)
+  assert.deepEqual(tokensOf({ WRITE_TOKENS: 'one' }), ['one'])
+  assert.deepEqual(tokensOf({ WRITE_TOKENS: 'a-Z._~+/0==, two' }), ['a-Z._~+/0==', 'two'])
+  assert.deepEqual(
+    tokensOf({ WRITE_TOKENS_FILE: '/t' }, () => 'one,two\n'),
+    ['one', 'two'],
+  )
+  assert.deepEqual(
+    tokensOf({ WRITE_TOKENS_FILE: '/t' }, () => '\n'),
+    [],
+  )
+})
+
+test('refuses tokens that no header could carry, without saying what they were', () => {
+  for (const WRITE_TOKENS of ['topsecret,', 'a,,topsecret', 'top secret', 'topsecret=x', 'topsecré', '"topsecret"']) {
+    assert.deepEqual(problemsOf({ WRITE_TOKENS }), [
+      {
+        name: 'WRITE_TOKENS',
+        accepted: 'tokens of letters, digits and `-._~+/=`, separated by commas',
+        got: 'something else',
+      },
+    ])
+  }
+})
+
+test('reads the file of the tokens again each time, and says when it cannot be used', () => {
+  let text = 'old'
+  const read = parseConfig({ WRITE_TOKENS_FILE: '/t' }, () => text).writeTokens
+  assert.deepEqual(read?.(), ['old'])
+  text = 'new,newer\n'
+  assert.deepEqual(read?.(), ['new', 'newer'])
+  text = 'top secret'
+  assert.throws(() => read?.(), { message: /^WRITE_TOKENS_FILE must have tokens of(?!.*top secret)/ })
+})
+
 test('names the file that cannot be read', () => {
   assert.deepEqual(problemsOf({ DATABASE_URL_FILE: '/nowhere' }), [
     { name: 'DATABASE_URL_FILE', accepted: 'the path of a file that can be read', got: 'ENOENT for "/nowhere"' },

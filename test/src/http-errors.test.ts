@@ -1,7 +1,17 @@
 import assert from 'node:assert/strict'
 import { HTTPException } from 'hono/http-exception'
 import { test } from 'vitest'
-import { DeadlineExceededError } from '../../db/index.ts'
+import {
+  AcquireTimeoutError,
+  CommitUnknownError,
+  ConnectRefusedError,
+  DeadlineExceededError,
+  IdsExhaustedError,
+  PoolClosedError,
+  QueueFullError,
+  StatementLostError,
+  UnknownCountryError,
+} from '../../db/index.ts'
 import { ClientLeftError, effectiveTimeoutMs } from '../../src/deadline.ts'
 import { judgeError } from '../../src/http-errors.ts'
 import { badRequest, ProblemError } from '../../src/problem.ts'
@@ -43,8 +53,63 @@ test('a deadline is 504', () => {
   })
 })
 
+const lost = new Error('the server closed the connection')
+const unusable = { status: 503, retryAfterSeconds: 1, logAs: 'warn' }
+
+test('where it is certain that nothing took effect, a 503 says so', () => {
+  const stats = { total: 0, idle: 0, acquired: 0, waiting: 0, connecting: 0 }
+  for (const error of [
+    ...(['notSent', 'refused', 'rolledBack'] as const).map(
+      (outcome) => new StatementLostError(outcome, { cause: lost }),
+    ),
+    new AcquireTimeoutError(5000, stats),
+    new QueueFullError(stats),
+    new ConnectRefusedError({ cause: lost }),
+    new PoolClosedError(),
+  ]) {
+    assert.deepEqual(judgeError(error), {
+      ...unusable,
+      detail: 'The database cannot be used now. Nothing was changed.',
+    })
+  }
+})
+
+test('where the outcome is unknown, a 503 says that', () => {
+  for (const error of [new StatementLostError('unknown', { cause: lost }), new CommitUnknownError({ cause: lost })]) {
+    assert.deepEqual(judgeError(error), {
+      ...unusable,
+      detail: 'The connection to the database was lost. Whether the change took effect is unknown.',
+    })
+  }
+})
+
+test('a deadline on COMMIT is 504, and its outcome unknown', () => {
+  assert.deepEqual(judgeError(new CommitUnknownError({ cause: new DeadlineExceededError(200) })), {
+    status: 504,
+    detail: 'The database did not confirm the change within 200 ms. Whether the change took effect is unknown.',
+    logAs: 'warn',
+  })
+})
+
+test('a country that does not exist is 422 and named by its pointer', () => {
+  assert.deepEqual(judgeError(new UnknownCountryError(110, { cause: lost })), {
+    status: 422,
+    detail: 'There is no such country.',
+    errors: [{ pointer: '/countryId', detail: 'must be the id of a country' }],
+  })
+})
+
+test('used up ids are 507, and somebody must act', () => {
+  assert.deepEqual(judgeError(new IdsExhaustedError({ cause: lost })), {
+    status: 507,
+    detail: 'No id is left for another row.',
+    logAs: 'error',
+  })
+})
+
 test('a client that left is not our fault', () => {
   assert.deepEqual(judgeError(new ClientLeftError('gone')), { status: 499 })
+  assert.equal(judgeError(new CommitUnknownError({ cause: new ClientLeftError('gone') })).status, 499)
 })
 
 test('anything else is 500, logged, and says nothing', () => {

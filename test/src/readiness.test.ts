@@ -4,7 +4,8 @@ import type { HealthReport } from '../../db/index.ts'
 import { judgeReadiness, readinessText } from '../../src/readiness.ts'
 
 const ready = { name: 'ready' } as const
-const pass: HealthReport = { status: 'pass', roundTripMs: 1, serverVersion: '9.7.4', isReadOnly: false }
+const pool = { total: 1, idle: 1, acquired: 0, waiting: 0, connecting: 0 }
+const pass: HealthReport = { pool, status: 'pass', roundTripMs: 1, serverVersion: '9.7.4', isReadOnly: false }
 const failing = (...parts: Parameters<typeof judgeReadiness>) =>
   judgeReadiness(...parts)
     .filter(({ isOk }) => !isOk)
@@ -19,7 +20,7 @@ test('names each thing that is missing', () => {
   assert.deepEqual(failing({ name: 'draining' }, pass, 'current'), ['not-draining'])
   assert.deepEqual(failing({ name: 'stopped' }, pass, 'current'), ['not-draining'])
   assert.deepEqual(failing(ready, pass, 'behind'), ['schema: run `npm run migrate`'])
-  assert.deepEqual(failing(ready, { status: 'fail', reason: 'ECONNREFUSED' }, 'unknown'), [
+  assert.deepEqual(failing(ready, { pool, status: 'fail', reason: 'ECONNREFUSED' }, 'unknown'), [
     'database: ECONNREFUSED',
     'schema: unknown',
   ])

@@ -10,6 +10,8 @@ export interface RequestRecord {
   /** Status and body are what they should be. */
   readonly isOk: boolean
   readonly body: string
+  /** The request's own body. */
+  readonly sent: string
 }
 
 export interface ClientsOptions {
@@ -20,8 +22,8 @@ export interface ClientsOptions {
   readonly pauseMs?: number
   /** A client gives up after this, in ms. Default 8000: a service that keeps its 5 s never sees it. */
   readonly patienceMs?: number
-  /** Default: `GET /?city=London`, which has to name 312. */
-  readonly exchange?: Exchange
+  /** Makes each request. Default: `GET /?city=London`, which has to name 312. */
+  readonly exchange?: () => Exchange
 }
 
 /** What is asked, and which answer is right. */
@@ -39,13 +41,20 @@ export interface Clients {
   readonly records: readonly RequestRecord[]
   /** Lets requests under way end and resolves with all of them. */
   readonly stop: () => Promise<readonly RequestRecord[]>
+  /** All clients leave at once, whatever they wait for. */
+  readonly leave: () => Promise<readonly RequestRecord[]>
 }
 
-const londonLookup: Exchange = {
-  method: 'GET',
-  path: '/?city=London',
-  isOk: (status, body) => status === 200 && body === 'City "London" is #312',
+/** A GET that is right when it is answered 200, and with this body where one is given. */
+export function get(path: string, expected?: string): Exchange {
+  return {
+    method: 'GET',
+    path,
+    isOk: (status, body) => status === 200 && (expected === undefined || body === expected),
+  }
 }
+
+const londonLookup = get('/?city=London', 'City "London" is #312')
 
 /** Clients that ask, wait for the answer, pause and ask again, each over its own kept-alive connection. */
 export function startClients(options: ClientsOptions): Clients {
@@ -63,30 +72,41 @@ export function startClients(options: ClientsOptions): Clients {
   }
 
   const all = Promise.all(Array.from({ length: count }, act))
+  const stop = async () => {
+    isStopped = true
+    await all
+    agent.destroy()
+    return records
+  }
   return {
     records,
-    stop: async () => {
+    stop,
+    leave: () => {
       isStopped = true
-      await all
       agent.destroy()
-      return records
+      return stop()
     },
   }
 }
 
-/** So many requests at once, and all their answers. */
-export async function sendWave(options: ClientsOptions): Promise<readonly RequestRecord[]> {
+/** Sends so many requests at once (default 16), each time over the same kept-alive connections, and waits for all answers. */
+export interface WaveSender {
+  readonly send: (count?: number) => Promise<readonly RequestRecord[]>
+  readonly close: () => void
+}
+
+export function createWaveSender(options: ClientsOptions): WaveSender {
   const agent = new Agent({ keepAlive: true })
-  try {
-    return await Promise.all(Array.from({ length: options.count ?? 16 }, () => send(options, agent)))
-  } finally {
-    agent.destroy()
+  return {
+    send: (count = 16) => Promise.all(Array.from({ length: count }, () => send(options, agent))),
+    close: () => agent.destroy(),
   }
 }
 
 /** One request, which never rejects. */
-export function send(options: ClientsOptions, agent: Agent): Promise<RequestRecord> {
-  const { url, patienceMs = 8_000, exchange = londonLookup } = options
+function send(options: ClientsOptions, agent: Agent): Promise<RequestRecord> {
+  const { url, patienceMs = 8_000 } = options
+  const exchange = options.exchange?.() ?? londonLookup
   const { method, path, headers, body } = exchange
   const { hostname, port } = new URL(url)
   const request: RequestOptions = { agent, hostname, port, method, path, headers: { ...headers } }
@@ -95,8 +115,9 @@ export function send(options: ClientsOptions, agent: Agent): Promise<RequestReco
     const end = (status: number, text: string) => {
       clearTimeout(timer)
       const isOk = status !== 0 && exchange.isOk(status, text)
-      resolve({ startMs, endMs: performance.now(), status, isOk, body: text })
+      resolve({ startMs, endMs: performance.now(), status, isOk, body: text, sent: body ?? '' })
     }
+    const timer = setTimeout(() => outgoing.destroy(new Error('the client gave up')), patienceMs)
     const outgoing = httpRequest(request, (response) => {
       let text = ''
       response.setEncoding('utf8')
@@ -106,7 +127,6 @@ export function send(options: ClientsOptions, agent: Agent): Promise<RequestReco
       response.on('end', () => end(response.statusCode ?? 0, text))
       response.on('error', () => end(0, text))
     })
-    const timer = setTimeout(() => outgoing.destroy(new Error('the client gave up')), patienceMs)
     outgoing.on('error', (error) => end(0, error.message))
     outgoing.end(body)
   })

@@ -33,6 +33,7 @@ export class Flow {
   readonly #toServer: FlowPipe
   readonly #toClient: FlowPipe
   #server: Socket | undefined
+  #target: ProxyTarget | undefined
   #isForgotten = false
 
   constructor({ client, delayMs, id }: { readonly client: Socket; readonly delayMs: number; readonly id: number }) {
@@ -49,6 +50,11 @@ export class Flow {
   /** Bytes that went through so far. */
   get bytes(): Readonly<Record<FlowDirection, number>> {
     return { toServer: this.#toServer.bytes, toClient: this.#toClient.bytes }
+  }
+
+  /** Where it leads to; undefined for one that was never passed on. */
+  get target(): ProxyTarget | undefined {
+    return this.#target
   }
 
   /** Whether the client has it open, as far as the proxy was told. */
@@ -70,6 +76,7 @@ export class Flow {
     if (this.#isForgotten || this.#client.destroyed) return
     const server = connect({ ...target, allowHalfOpen: true, noDelay: true })
     this.#server = server
+    this.#target = target
     server.on('error', () => {})
     server.once('close', () => this.#sideClosed(server.errored !== null))
     this.#toClient.readFrom(server)

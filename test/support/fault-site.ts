@@ -48,6 +48,8 @@ export interface FaultSiteOptions {
   /** Before the service starts, and so before its first connection. */
   readonly prepare?: (proxy: FaultProxy) => void | Promise<void>
   readonly environment?: Readonly<Record<string, string>>
+  /** `statements` for what the service has no route for. Default: what the run measures, ours or the yardstick. */
+  readonly program?: 'statements'
 }
 
 /** Starts a proxy before the server and the service that is measured behind it: ours, or the yardstick. */
@@ -58,8 +60,8 @@ export async function openFaultSite(server: FaultServer, options: FaultSiteOptio
     const service = await startService({
       database: proxy.address,
       account: server.account,
-      program: faultsRun.subject,
-      ...(options.environment && { environment: options.environment }),
+      program: options.program ?? faultsRun.subject,
+      environment: { ...options.environment, STATEMENTS_POOL: faultsRun.subject },
     })
     const clients: Clients[] = []
     return {

@@ -41,14 +41,14 @@ export async function reportFigures(scenario: string, server: OwnServer, figures
   const { subject, recordFile } = faultsRun
   const record: FigureRecord = { scenario, server: describeServer(server), subject, figures }
   console.info(`[figures] ${record.server}, ${subject}: ${scenario}: ${figures.map(describeFigure).join(', ')}`)
-  if (recordFile !== undefined) await appendFile(recordFile, `${serialise(record)}\n`)
+  if (recordFile !== undefined) await appendFile(recordFile, `${serialiseFigureRecord(record)}\n`)
   if (subject === 'plain') return
   const missed = figures.filter((figure) => !isMet(figure)).map(describeFigure)
   assert.deepEqual(missed, [], scenario)
 }
 
 /** `longest gap 37 ms (at most 200 ms)`. */
-export function describeFigure(figure: Figure): string {
+function describeFigure(figure: Figure): string {
   const { name, bound, limit, unit } = figure
   const text = `${name} ${withUnit(figure.value, unit)}`
   if (bound === 'none') return text
@@ -76,8 +76,8 @@ function describeServer({ flavour, version }: OwnServer): string {
   return `${flavour === 'mariadb' ? 'MariaDB' : 'MySQL'} ${/^[\d.]+/.exec(version)?.[0]}`
 }
 
-/** JSON has no Infinity. */
-function serialise(record: FigureRecord): string {
+/** A record as one line. JSON has no Infinity. */
+export function serialiseFigureRecord(record: FigureRecord): string {
   return JSON.stringify(record, (_, value) => (value === Number.POSITIVE_INFINITY ? 'never' : value))
 }
 

@@ -1,24 +1,10 @@
 // The yardstick of `npm run faults -- --baseline`: Hono, Kysely and mysql2 without a thought for stale connections.
 import { serve } from '@hono/node-server'
 import { Hono } from 'hono'
-import { Kysely, MysqlDialect } from 'kysely'
-import { createPool } from 'mysql2'
-import type { DB } from '../../db/schema.ts'
+import { createPlainKysely } from './plain-kysely.ts'
 
 const { DATABASE_URL = '', PORT, POOL_SIZE = '16' } = process.env
-const database = new URL(DATABASE_URL)
-const kysely = new Kysely<DB>({
-  dialect: new MysqlDialect({
-    pool: createPool({
-      host: database.hostname,
-      port: Number(database.port),
-      user: database.username,
-      password: decodeURIComponent(database.password),
-      database: database.pathname.slice(1),
-      connectionLimit: Number(POOL_SIZE),
-    }),
-  }),
-})
+const kysely = createPlainKysely(DATABASE_URL, Number(POOL_SIZE))
 
 const app = new Hono()
   .get('/version', (c) => c.text('plain'))

@@ -44,11 +44,3 @@ export function mostPerSecond(momentsMs: readonly number[]): number {
   }
   return most
 }
-
-/** How often each status came: `200: 812, 503: 16`. */
-export function describeStatuses(records: readonly RequestRecord[]): string {
-  const counts = Object.groupBy(records, ({ status }) => String(status))
-  return Object.entries(counts)
-    .map(([status, of]) => `${status}: ${of?.length}`)
-    .join(', ')
-}

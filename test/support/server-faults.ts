@@ -98,13 +98,16 @@ export async function setReadOnly(server: Server): Promise<LastingFault> {
  * connects gets 1040. Sessions that are open stay, and a place that one of them leaves is not taken.
  */
 export async function fill(server: Server, filler: ConnectionOptions): Promise<LastingFault> {
-  // 10 is the least that MariaDB accepts.
-  const { lift: restoreLimit } = await setGlobal(
-    server,
-    'max_connections',
-    Math.max(10, await countConnections(server)),
-  )
+  // Opened before: under a storm of attempts an admin does not get in either.
+  const admin = await openPlainConnection(server.admin)
   const taken: Connection[] = []
+  const before = await readNumber(admin, 'SELECT @@GLOBAL.max_connections AS value')
+  const open = await readNumber(
+    admin,
+    "SELECT COUNT(*) AS value FROM information_schema.processlist WHERE command <> 'Daemon'",
+  )
+  // 10 is the least that MariaDB accepts.
+  await admin.query(`SET GLOBAL max_connections = ${Math.max(10, open)}`)
   for (;;) {
     try {
       taken.push(await openPlainConnection(filler))
@@ -114,14 +117,14 @@ export async function fill(server: Server, filler: ConnectionOptions): Promise<L
     }
   }
   return liftedOnce(async () => {
-    for (const connection of taken) connection.destroy()
-    await restoreLimit()
+    await admin.query(`SET GLOBAL max_connections = ${before}`)
+    for (const connection of [...taken, admin]) connection.destroy()
   })
 }
 
-async function countConnections(server: Server): Promise<number> {
-  const [row] = await queryAsAdmin(server, "SHOW GLOBAL STATUS LIKE 'Threads_connected'")
-  return Number(row?.['Value'])
+async function readNumber(connection: Connection, sql: string): Promise<number> {
+  const [rows] = await connection.query<RowDataPacket[]>(sql)
+  return Number(rows[0]?.['value'])
 }
 
 /** New connections of `user` get 1045 until it is lifted; open ones stay. */

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -15,7 +16,7 @@ export interface ServiceOptions {
   /** Further settings. Default: none. */
   readonly environment?: Readonly<Record<string, string>>
   /** What is started. Default: the real service. */
-  readonly program?: 'service' | 'plain'
+  readonly program?: Program
 }
 
 /** The service as a process of its own. */
@@ -33,9 +34,12 @@ export interface Service {
   readonly stop: () => Promise<number | null>
 }
 
+type Program = keyof typeof programs
+
 const programs = {
   service: join(import.meta.dirname, '../../src/server.ts'),
   plain: join(import.meta.dirname, 'plain-service.ts'),
+  statements: join(import.meta.dirname, 'statement-service.ts'),
 }
 const START_LIMIT_MS = 10_000
 const STOP_LIMIT_MS = 8_000
@@ -110,13 +114,27 @@ function exitOf(child: ChildProcess): Promise<number | null> {
 async function answers(url: string, child: ChildProcess): Promise<boolean> {
   const giveUpAtMs = performance.now() + START_LIMIT_MS
   while (performance.now() < giveUpAtMs && child.exitCode === null) {
-    const response = await fetch(url).catch(() => undefined) // not listening yet
-    await response?.body?.cancel()
-    // 503 is the port's answer while the service behind it is put together.
-    if (response && response.status !== 503) return true
+    // Cheaper than a request: it must not take the CPU from what it waits for.
+    if (await isListening(Number(new URL(url).port))) {
+      const response = await fetch(url)
+      await response.body?.cancel()
+      // 503 is the port's answer while the service behind it is put together.
+      if (response.status !== 503) return true
+    }
     await sleep(5)
   }
   return false
+}
+
+function isListening(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host: '127.0.0.1', port })
+    socket.once('error', () => resolve(false))
+    socket.once('connect', () => {
+      socket.destroy()
+      resolve(true)
+    })
+  })
 }
 
 /** Fields 14 and 15 of proc(5)'s stat: ticks of 10 ms in user and in system mode. */

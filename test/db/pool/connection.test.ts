@@ -1,0 +1,85 @@
+import assert from 'node:assert/strict'
+import { test } from 'vitest'
+import { systemClock } from '../../../db/clock.ts'
+import { StatementFailure } from '../../../db/pool/connection.ts'
+import { Scope } from '../../../db/scope.ts'
+import { createManualClock } from '../../src/manual-clock.ts'
+import { createFakeConnector } from './fake-connection.ts'
+
+async function open() {
+  const clock = createManualClock()
+  const { connect, raws } = createFakeConnector(clock)
+  let deaths = 0
+  const connection = await connect(() => {
+    deaths += 1
+  })
+  const [raw] = raws
+  assert.ok(raw)
+  return { clock, connection, raw, deaths: () => deaths }
+}
+
+test('#33 statements that wait on their connection end with their scope, and never run', async () => {
+  const { clock, connection, raw } = await open()
+  raw.isAnswering = false
+  const scope = new Scope(clock, 300)
+  const statements = ['SELECT 1', 'SELECT 2', 'SELECT 3'].map((sql) => connection.run(sql, [], scope))
+  clock.advance(300)
+  for (const statement of statements) await assert.rejects(statement, { name: 'DeadlineExceededError', timeoutMs: 300 })
+  await assert.rejects(connection.run('SELECT 4', [], scope), { name: 'DeadlineExceededError' })
+  assert.deepEqual(raw.statements, ['SELECT 1'])
+  assert.equal(connection.isBusy, true)
+})
+
+test('#33 a statement behind ones whose time is up runs when its turn comes', async () => {
+  const { connection, raw } = await open()
+  const scope = new Scope(systemClock, 60_000)
+  const first = connection.run('SELECT 1', [])
+  const left = connection.run('SELECT 2', [], scope)
+  const last = connection.run('SELECT 3', [])
+  scope.abort(new Error('left'))
+  await assert.rejects(left, { message: 'left' })
+  await Promise.all([first, last])
+  assert.deepEqual(raw.statements, ['SELECT 1', 'SELECT 3'])
+  assert.equal(connection.isBusy, false)
+})
+
+test('a lost connection tells the running statement "unknown" and those behind it "not sent", and dies once', async () => {
+  const { connection, raw, deaths } = await open()
+  raw.isAnswering = false
+  const [first, second] = [connection.run('SELECT 1', []), connection.run('SELECT 2', [])]
+  raw.lose()
+  raw.lose()
+  const outcomeIs = (outcome: string) => (error: unknown) =>
+    error instanceof StatementFailure && error.verdict.outcome === outcome
+  await assert.rejects(first, outcomeIs('unknown'))
+  await assert.rejects(second, outcomeIs('notSent'))
+  await assert.rejects(connection.run('SELECT 3', []), outcomeIs('notSent'))
+  assert.equal(connection.isDead, true)
+  assert.equal(deaths(), 1)
+  assert.deepEqual(raw.statements, ['SELECT 1'])
+})
+
+test('#37 a ping that is not answered ends at its limit, and the connection with it', async () => {
+  const { clock, connection, raw } = await open()
+  raw.isAnswering = false
+  const ping = connection.ping(250)
+  clock.advance(249)
+  await new Promise((resolve) => setImmediate(resolve))
+  assert.equal(connection.isDead, false)
+  clock.advance(1)
+  assert.equal(await ping, false)
+  assert.equal(connection.isDead, true)
+  assert.equal(connection.isSilent, true)
+})
+
+test('#54 an answer that came before the loop could look counts, though the timer fired first', async () => {
+  const { clock, connection, raw } = await open()
+  const ping = connection.ping(250)
+  clock.advance(5_000) // the answer is there, and nobody has read it
+  assert.equal(await ping, true)
+  assert.equal(connection.isDead, false)
+  const answer = connection.ask('SELECT 1', 250)
+  clock.advance(5_000)
+  assert.deepEqual(await answer, [])
+  assert.deepEqual(raw.statements, ['SELECT 1'])
+})

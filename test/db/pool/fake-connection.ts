@@ -1,0 +1,67 @@
+import type { Clock } from '../../../db/clock.ts'
+import { Connection } from '../../../db/pool/connection.ts'
+import type { Connect } from '../../../db/pool/connector.ts'
+import { LoopTurn } from '../../../db/pool/loop-turn.ts'
+import type { MysqlConnection } from '../../../db/pool/mysql-connection.ts'
+
+/** What stands for mysql2's connection: its server answers every statement and ping at once, as long as it is told to. */
+export class FakeMysqlConnection implements MysqlConnection {
+  readonly threadId: number
+  readonly stream = { bytesRead: 0, on: () => {}, destroy: () => {} }
+  readonly statements: string[] = []
+  isAnswering = true
+  #listeners: ((error?: unknown) => void)[] = []
+
+  constructor(threadId: number) {
+    this.threadId = threadId
+  }
+
+  query(sql: string, _parameters: readonly unknown[], callback?: (error: unknown, result?: unknown) => void): never {
+    this.statements.push(sql)
+    if (this.isAnswering) setImmediate(() => callback?.(null, []))
+    return undefined as never // only streams use what mysql2 returns
+  }
+
+  ping(callback: (error: unknown) => void): void {
+    if (this.isAnswering) setImmediate(callback, null)
+  }
+
+  reset(callback: (error: unknown) => void): void {
+    this.ping(callback)
+  }
+
+  destroy(): void {}
+
+  end(): void {}
+
+  on(_event: 'error' | 'end', listener: (error?: unknown) => void): void {
+    this.#listeners.push(listener)
+  }
+
+  /** What mysql2 does when the server closes the socket. */
+  lose(): void {
+    for (const listener of this.#listeners) listener(new Error('lost'))
+  }
+}
+
+/** Opens connections to a server that is not there: once `isReachable`, they are numbered in the order they come. */
+export function createFakeConnector(clock: Clock, turn = new LoopTurn()) {
+  const raws: FakeMysqlConnection[] = []
+  const server = { isReachable: Promise.resolve() }
+  const connect: Connect = async (onDeath) => {
+    await server.isReachable
+    const raw = new FakeMysqlConnection(raws.length + 1)
+    raws.push(raw)
+    const session = {
+      id: raw.threadId,
+      host: `127.0.0.1:${raw.threadId}`,
+      server: 'fake:3306',
+      flavour: 'mysql',
+      version: '9.7.0',
+      waitTimeoutMs: 28_800_000,
+      isBehindProxy: false,
+    } as const
+    return new Connection(raw, session, { clock, turn, onDeath })
+  }
+  return { connect, raws, turn, server }
+}

@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict'
+import { test } from 'vitest'
+import { canBeServed, judgeIdle, judgeRelease, type ReleasedConnection } from '../../../db/pool/policy.ts'
+
+test('an idle connection is pinged from validateAfterIdleMs on, not a millisecond before', () => {
+  assert.equal(judgeIdle({ sinceAliveMs: 4_999, isSuspicious: false }, 5_000), 'use')
+  assert.equal(judgeIdle({ sinceAliveMs: 5_000, isSuspicious: false }, 5_000), 'validate')
+})
+
+test('a suspicious connection is pinged however short it was idle', () => {
+  assert.equal(judgeIdle({ sinceAliveMs: 0, isSuspicious: true }, 5_000), 'validate')
+})
+
+const clean: ReleasedConnection = {
+  isDead: false,
+  isBusy: false,
+  isTransactionOpen: false,
+  isDirty: false,
+  retiredFor: undefined,
+}
+
+test('a clean connection is kept and a dirty one reset', () => {
+  assert.deepEqual(judgeRelease(clean), { action: 'keep' })
+  assert.deepEqual(judgeRelease({ ...clean, isDirty: true }), { action: 'reset' })
+})
+
+test('what cannot be used on is evicted for its own reason', () => {
+  assert.deepEqual(judgeRelease({ ...clean, isDead: true }), { action: 'evict', reason: 'lost' })
+  assert.deepEqual(judgeRelease({ ...clean, isDead: true, retiredFor: 'forgotten' }), {
+    action: 'evict',
+    reason: 'forgotten',
+  })
+  assert.deepEqual(judgeRelease({ ...clean, isTransactionOpen: true, isDirty: true }), {
+    action: 'evict',
+    reason: 'transactionOpen',
+  })
+  assert.deepEqual(judgeRelease({ ...clean, isDirty: true, retiredFor: 'maxLifetime' }), {
+    action: 'evict',
+    reason: 'maxLifetime',
+  })
+})
+
+test('a running statement is stopped before anything else is decided, unless the connection is dead', () => {
+  const busy = { ...clean, isBusy: true, isTransactionOpen: true, isDirty: true, retiredFor: 'maxLifetime' as const }
+  assert.deepEqual(judgeRelease(busy), { action: 'stop' })
+  assert.equal(judgeRelease({ ...busy, isDead: true }).action, 'evict')
+})
+
+test('a caller is let in while its turn and its own work fit into its time, with a margin of 15 %', () => {
+  // 16 waiting on 8: two holds of 100 ms before its own, times 1.15.
+  const queue = { waiting: 16, size: 8, medianHoldMs: 100 }
+  assert.equal(canBeServed(queue, 344), false)
+  assert.equal(canBeServed(queue, 345), true)
+})
+
+test('a caller with fewer waiting before it than there are connections is always let in', () => {
+  assert.equal(canBeServed({ waiting: 7, size: 8, medianHoldMs: 10_000 }, 1), true)
+  assert.equal(canBeServed({ waiting: 8, size: 8, medianHoldMs: 10_000 }, 1), false)
+})

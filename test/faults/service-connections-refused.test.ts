@@ -1,0 +1,93 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, afterEach, beforeAll, test } from 'vitest'
+import { type FaultServer, type FaultSite, openFaultSite, startFaultServer } from '../support/fault-site.ts'
+import { lasting } from '../support/faults-run.ts'
+import { atMost, type Figure, given, reportFigures } from '../support/figures.ts'
+import { firstSuccessAfterMs, mostPerSecond, slowestMs, unansweredOf } from '../support/request-figures.ts'
+import { changePassword, fill, type LastingFault } from '../support/server-faults.ts'
+
+const LIMIT_MS = 60_000
+
+let server: FaultServer
+let site: FaultSite
+
+beforeAll(async () => {
+  server = await startFaultServer()
+})
+afterAll(() => server.dispose())
+afterEach(() => site.dispose())
+
+interface Refusal {
+  readonly scenario: string
+  /** Begins it; when it returns, connections can be tried again. */
+  readonly start: () => Promise<LastingFault>
+  readonly firstSuccessWithinMs: number
+  readonly mostAttempts?: number
+}
+
+/** Every connection goes, and whoever comes then is refused for 6 s or more: longer than any request may wait. */
+async function refuseAll({ scenario, start, firstSuccessWithinMs, mostAttempts = 10 }: Refusal): Promise<void> {
+  site = await openFaultSite(server)
+  const clients = site.startClients()
+  await sleep(1_500)
+  site.proxy.refuse()
+  site.proxy.cutAll('fin')
+  const fault = await start()
+  site.proxy.resetCounts()
+  await site.proxy.listen()
+  await sleep(lasting(10_000, 6_000))
+  await fault.lift()
+  const overAtMs = performance.now()
+  const attempts = [...site.proxy.acceptedAtMs]
+  await sleep(2_500)
+  const records = await clients.stop()
+  const figures: readonly Figure[] = [
+    given('requests', records.length),
+    given('attempts to connect', attempts.length),
+    atMost('attempts in any second', mostPerSecond(attempts), mostAttempts),
+    atMost('unanswered', unansweredOf(records).length, 0),
+    atMost('slowest', slowestMs(records), 5_200, 'ms'),
+    atMost('first success after', firstSuccessAfterMs(records, overAtMs), firstSuccessWithinMs, 'ms'),
+  ]
+  await reportFigures(scenario, server, figures)
+}
+
+test(
+  'a full server (1040) is asked at most ten times a second',
+  () =>
+    refuseAll({
+      scenario: 'server full (1040)',
+      start: () => fill(server, server.app),
+      firstSuccessWithinMs: 1_000,
+    }),
+  LIMIT_MS,
+)
+
+test(
+  'a changed password (1045) is tried at most ten times a second',
+  () =>
+    refuseAll({
+      scenario: 'password changed (1045)',
+      start: () => changePassword(server, server.account),
+      firstSuccessWithinMs: 1_000,
+    }),
+  LIMIT_MS,
+)
+
+test(
+  'connections that are accepted and stay mute hold nobody up',
+  () =>
+    refuseAll({
+      scenario: 'new connections accepted but mute',
+      start: async () => {
+        site.proxy.reception = { name: 'mute' }
+        return {
+          lift: async () => {
+            site.proxy.reception = { name: 'forward' }
+          },
+        }
+      },
+      firstSuccessWithinMs: 1_100,
+    }),
+  LIMIT_MS,
+)

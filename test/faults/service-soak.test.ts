@@ -1,0 +1,188 @@
+import assert from 'node:assert/strict'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, test } from 'vitest'
+import type { Exchange, RequestRecord } from '../support/clients.ts'
+import { type FaultServer, type FaultSite, openFaultSite, startFaultServer, until } from '../support/fault-site.ts'
+import { faultsRun } from '../support/faults-run.ts'
+import { atMost, given, reportFigures } from '../support/figures.ts'
+import { createRandom, type SeededRandom } from '../support/random.ts'
+import { failedOf, slowestMs } from '../support/request-figures.ts'
+import {
+  killSessions,
+  type LastingFault,
+  lockTable,
+  queryAsAdmin,
+  setReadOnly,
+  setWaitTimeout,
+} from '../support/server-faults.ts'
+
+const minutes = Number(process.env['SOAK_MINUTES'] ?? 0.3)
+const seed = Number(process.env['SOAK_SEED'] ?? Date.now() % 2 ** 31)
+const TOKEN = 'soak-token'
+const POOL_SIZE = 8
+/** `city_id` ends at 65,535, and failed inserts use ids up as well. */
+const MOST_WRITES = 40_000
+
+let server: FaultServer
+let site: FaultSite
+
+beforeAll(async () => {
+  console.info(`[soak] SOAK_SEED=${seed}, ${minutes} minutes`)
+  server = await startFaultServer()
+  site = await openFaultSite(server, {
+    environment: { POOL_SIZE: String(POOL_SIZE), WRITE_TOKENS: TOKEN },
+  })
+})
+afterAll(async () => {
+  await site.dispose()
+  await server.dispose()
+})
+
+type Fault = (random: SeededRandom) => Promise<void>
+
+/** Each lasts for a while, and leaves the server and the proxy as they were; what is forgotten stays forgotten. */
+const faults: Readonly<Record<string, Fault>> = {
+  killed: async () => void (await killSessions(server, server.account.user)),
+  closed: async () => site.proxy.cutAll('fin'),
+  reset: async () => site.proxy.cutAll('rst'),
+  forgotten: async () => site.proxy.forgetAll(),
+  cutAnywhere: async (random) => {
+    const direction = random.next() < 0.5 ? 'toClient' : 'toServer'
+    site.proxy.onFlow = (flow) =>
+      flow.cutAfter({ direction, bytes: random.integer(1, 20_000), end: random.next() < 0.5 ? 'fin' : 'rst' })
+    site.proxy.cutAll('rst')
+    await sleep(1_000)
+    site.proxy.onFlow = () => {}
+  },
+  slow: async (random) => {
+    site.proxy.delayMs = random.integer(1, 30)
+    site.proxy.cutAll('rst')
+    await sleep(1_000)
+    site.proxy.delayMs = 0
+    site.proxy.cutAll('rst')
+  },
+  mute: async (random) => {
+    site.proxy.reception = { name: 'mute' }
+    site.proxy.cutAll('rst')
+    await sleep(random.integer(200, 1_500))
+    site.proxy.reception = { name: 'forward' }
+  },
+  refused: async (random) => {
+    site.proxy.refuse()
+    site.proxy.cutAll('fin')
+    await sleep(random.integer(200, 1_500))
+    await site.proxy.listen()
+  },
+  frozen: async (random) => {
+    await server.freeze()
+    await sleep(random.integer(200, 2_000))
+    await server.thaw()
+  },
+  restarted: async () => {
+    await server.stop()
+    await server.start()
+  },
+  crashed: async () => {
+    await server.kill()
+    await server.start()
+  },
+  locked: async (random) => await lastFor(await lockTable(server, 'stillherefaults.city'), random),
+  readOnly: async (random) => await lastFor(await setReadOnly(server), random),
+  impatient: async (random) => await lastFor(await setWaitTimeout(server, 1), random),
+}
+
+async function lastFor(fault: LastingFault, random: SeededRandom): Promise<void> {
+  await sleep(random.integer(200, 1_500))
+  await fault.lift()
+}
+
+/** Asks for a city of a name that nobody else writes. */
+function createWriter(names: string[]): () => Exchange {
+  return () => {
+    const name = `soak ${names.length}`
+    names.push(name)
+    return {
+      method: 'POST',
+      path: '/cities',
+      headers: { 'Content-Type': 'application/json', Authorization: `Bearer ${TOKEN}` },
+      body: JSON.stringify({ city: name, countryId: 44 }),
+      isOk: (status, body) => status === 201 && JSON.parse(body).city === name,
+    }
+  }
+}
+
+/** How often each name of ours is in the table. */
+async function countWritten(): Promise<ReadonlyMap<string, number>> {
+  const rows = await queryAsAdmin(
+    server,
+    "select city, count(*) as n from stillherefaults.city where city like 'soak %' group by city",
+  )
+  return new Map(rows.map((row) => [String(row['city']), Number(row['n'])]))
+}
+
+function writtenNames(records: readonly RequestRecord[]): readonly string[] {
+  return records.filter(({ status }) => status === 201).map(({ body }) => JSON.parse(body).city as string)
+}
+
+async function poolGauges(): Promise<Record<string, number>> {
+  const response = await fetch(`${site.service.url}/healthz`, { headers: { Accept: 'application/health+json' } })
+  return ((await response.json()) as { pool: Record<string, number> }).pool
+}
+
+test(
+  'whatever happens, acknowledged writes exist once, nothing is written twice, and all is well afterwards',
+  async () => {
+    const random = createRandom(seed)
+    const endMs = performance.now() + minutes * 60_000
+    const names: string[] = []
+    const readers = site.startClients({ count: 12, pauseMs: 20 })
+    const pauseMs = Math.max(60, (minutes * 60_000 * 4) / MOST_WRITES)
+    const writers = site.startClients({ count: 4, pauseMs, exchange: createWriter(names) })
+    const kinds = Object.keys(faults)
+    const met: string[] = []
+    let megabytesAtFirst = Number.NaN
+    while (performance.now() < endMs) {
+      const kind = kinds[random.integer(0, kinds.length - 1)] ?? 'killed'
+      met.push(kind)
+      await faults[kind]?.(random)
+      await sleep(random.integer(100, 1_000))
+      const isWarm = performance.now() > endMs - minutes * 45_000
+      if (isWarm && Number.isNaN(megabytesAtFirst)) megabytesAtFirst = await site.service.memoryMegabytes()
+    }
+    console.info(`[soak] ${met.join(' ')}`)
+    const [reads, writes] = await Promise.all([readers.stop(), writers.stop()])
+    // An outage's last attempt to connect may have to time out.
+    await sleep(2_000)
+
+    const calm = site.startClients({ count: 16 })
+    await sleep(3_000)
+    const afterwards = await calm.stop()
+    const settledMs = await until(async () => {
+      const { acquired, waiting, connecting } = await poolGauges()
+      return acquired === 0 && waiting === 0 && connecting === 0
+    }, 5_000)
+    const gauges = await poolGauges()
+    const written = await countWritten()
+    const acknowledged = writtenNames(writes)
+    const unacknowledged = writes.length - acknowledged.length
+    const unacknowledgedButThere = [...written.keys()].length - acknowledged.filter((name) => written.has(name)).length
+    await reportFigures(`soak of ${minutes} minutes`, server, [
+      given('faults', met.length),
+      given('reads', reads.length),
+      given('reads that failed meanwhile', failedOf(reads).length),
+      atMost('slowest answer', Math.max(slowestMs(reads), slowestMs(writes)), 5_700, 'ms'),
+      given('writes', writes.length),
+      atMost('acknowledged but lost', acknowledged.filter((name) => !written.has(name)).length, 0),
+      atMost('written twice', [...written.values()].filter((count) => count > 1).length, 0),
+      given('not acknowledged', unacknowledged),
+      given('of these written', unacknowledgedButThere),
+      atMost('failed afterwards', failedOf(afterwards).length, 0),
+      atMost('until the gauges were zero', settledMs, 5_000, 'ms'),
+      atMost('connections at the end', gauges['total'] ?? Infinity, POOL_SIZE),
+      given('MB of memory a quarter in', megabytesAtFirst),
+      atMost('MB that it grew by since', (await site.service.memoryMegabytes()) - megabytesAtFirst, 80),
+    ])
+    assert.ok(faultsRun.subject === 'plain' || afterwards.length > 500, `${afterwards.length} requests afterwards`)
+  },
+  minutes * 60_000 + 120_000,
+)
