@@ -36,7 +36,6 @@ interface Statement {
   readonly kind: StatementKind
   /** Of its lease. Later ones may depend on what it did to the session, LAST_INSERT_ID() for one. */
   readonly isFirst: boolean
-  readonly startedAtMs: number
 }
 
 /**
@@ -49,6 +48,8 @@ export class Lease implements DatabaseConnection {
   #connection: Connection | undefined
   #transaction: TransactionState = { name: 'none' }
   #isDirty = false
+  /** When a statement was first refused. */
+  #refusedAtMs: number | undefined
   #isPinned = false
 
   static acquire(deps: LeaseDependencies, scope: Scope | undefined): Promise<Lease> {
@@ -87,6 +88,8 @@ export class Lease implements DatabaseConnection {
         // It is for the next transaction of this session, so that one must be ours: until then the session is dirty.
         await this.#run(`set transaction ${settings.join(', ')}`, [], 'other')
       }
+      // Its caller may leave before the answer, and the session be given back with a transaction that nobody knows of.
+      this.#isDirty = true
       await this.#run('begin', [], 'read') // as harmless as a read
     } catch (error) {
       const isUnknown = error instanceof StatementLostError && error.outcome === 'unknown'
@@ -136,7 +139,7 @@ export class Lease implements DatabaseConnection {
     const isFirst = !this.#isPinned
     this.#isPinned = true
     if (kind === 'other') this.#isDirty = true
-    const statement: Statement = { sql, parameters, kind, isFirst, startedAtMs: this.#deps.clock.now() }
+    const statement: Statement = { sql, parameters, kind, isFirst }
     return this.#attempt(statement).catch((error) => this.#recover(error, statement))
   }
 
@@ -171,10 +174,12 @@ export class Lease implements DatabaseConnection {
   }
 
   #mayRunAgain(error: unknown, statement: Statement, attempt: number): error is StatementLostError {
-    const { kind, isFirst, startedAtMs } = statement
+    const { kind, isFirst } = statement
     if (!isFirst || !(error instanceof StatementLostError)) return false
     if (error.outcome === 'refused' || error.outcome === 'rolledBack') {
-      return this.#scope !== undefined || this.#deps.clock.now() - startedAtMs < this.#deps.acquireTimeoutMs
+      const nowMs = this.#deps.clock.now()
+      this.#refusedAtMs ??= nowMs
+      return this.#scope !== undefined || nowMs - this.#refusedAtMs < this.#deps.acquireTimeoutMs
     }
     return attempt < MAX_RUNS && (error.outcome === 'notSent' || kind === 'read')
   }

@@ -30,7 +30,12 @@ beforeAll(async () => {
   console.info(`[soak] SOAK_SEED=${seed}, ${minutes} minutes`)
   server = await startFaultServer()
   site = await openFaultSite(server, {
-    environment: { POOL_SIZE: String(POOL_SIZE), WRITE_TOKENS: TOKEN },
+    environment: {
+      POOL_SIZE: String(POOL_SIZE),
+      WRITE_TOKENS: TOKEN,
+      // With gigabytes to fill, Node would let garbage lie, and a leak would look like that.
+      NODE_OPTIONS: '--max-old-space-size=96 --max-semi-space-size=4',
+    },
   })
 })
 afterAll(async () => {
