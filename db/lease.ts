@@ -105,6 +105,8 @@ export class Lease implements DatabaseConnection {
    */
   async commit(): Promise<void> {
     const connection = this.#held()
+    // Losses that the kernel knows of already are losses before COMMIT: certain, and replayed.
+    await connection.pollOnce()
     if (this.#scope?.reason) throw this.#scope.reason // nothing was sent, so nothing is unknown
     try {
       await connection.run('commit', [], this.#scope)

@@ -93,6 +93,11 @@ export class Connection {
     return this.#turn.current === this.#lastAnswerTurn
   }
 
+  /** Learns of its end, if the kernel knows of it, without asking the server. */
+  pollOnce(): Promise<void> {
+    return this.#turn.pollOnce()
+  }
+
   /** Whether a statement is running or queued, its caller still there or not. */
   get isBusy(): boolean {
     return this.#running !== undefined

@@ -1,24 +1,16 @@
 import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, test } from 'vitest'
-import type { Exchange, RequestRecord } from '../support/clients.ts'
+import { createCityWriter, tallyWrites, WRITE_TOKEN } from '../support/city-writer.ts'
 import { type FaultServer, type FaultSite, openFaultSite, startFaultServer, until } from '../support/fault-site.ts'
 import { faultsRun } from '../support/faults-run.ts'
 import { atMost, given, reportFigures } from '../support/figures.ts'
 import { createRandom, type SeededRandom } from '../support/random.ts'
 import { failedOf, slowestMs } from '../support/request-figures.ts'
-import {
-  killSessions,
-  type LastingFault,
-  lockTable,
-  queryAsAdmin,
-  setReadOnly,
-  setWaitTimeout,
-} from '../support/server-faults.ts'
+import { killSessions, type LastingFault, lockTable, setReadOnly, setWaitTimeout } from '../support/server-faults.ts'
 
 const minutes = Number(process.env['SOAK_MINUTES'] ?? 0.3)
 const seed = Number(process.env['SOAK_SEED'] ?? Date.now() % 2 ** 31)
-const TOKEN = 'soak-token'
 const POOL_SIZE = 8
 /** `city_id` ends at 65,535, and failed inserts use ids up as well. */
 const MOST_WRITES = 40_000
@@ -32,7 +24,7 @@ beforeAll(async () => {
   site = await openFaultSite(server, {
     environment: {
       POOL_SIZE: String(POOL_SIZE),
-      WRITE_TOKENS: TOKEN,
+      WRITE_TOKENS: WRITE_TOKEN,
       // With gigabytes to fill, Node would let garbage lie, and a leak would look like that.
       NODE_OPTIONS: '--max-old-space-size=96 --max-semi-space-size=4',
     },
@@ -101,34 +93,6 @@ async function lastFor(fault: LastingFault, random: SeededRandom): Promise<void>
   await fault.lift()
 }
 
-/** Asks for a city of a name that nobody else writes. */
-function createWriter(names: string[]): () => Exchange {
-  return () => {
-    const name = `soak ${names.length}`
-    names.push(name)
-    return {
-      method: 'POST',
-      path: '/cities',
-      headers: { 'Content-Type': 'application/json', Authorization: `Bearer ${TOKEN}` },
-      body: JSON.stringify({ city: name, countryId: 44 }),
-      isOk: (status, body) => status === 201 && JSON.parse(body).city === name,
-    }
-  }
-}
-
-/** How often each name of ours is in the table. */
-async function countWritten(): Promise<ReadonlyMap<string, number>> {
-  const rows = await queryAsAdmin(
-    server,
-    "select city, count(*) as n from stillherefaults.city where city like 'soak %' group by city",
-  )
-  return new Map(rows.map((row) => [String(row['city']), Number(row['n'])]))
-}
-
-function writtenNames(records: readonly RequestRecord[]): readonly string[] {
-  return records.filter(({ status }) => status === 201).map(({ body }) => JSON.parse(body).city as string)
-}
-
 async function poolGauges(): Promise<Record<string, number>> {
   const response = await fetch(`${site.service.url}/healthz`, { headers: { Accept: 'application/health+json' } })
   return ((await response.json()) as { pool: Record<string, number> }).pool
@@ -139,10 +103,9 @@ test(
   async () => {
     const random = createRandom(seed)
     const endMs = performance.now() + minutes * 60_000
-    const names: string[] = []
     const readers = site.startClients({ count: 12, pauseMs: 20 })
     const pauseMs = Math.max(60, (minutes * 60_000 * 4) / MOST_WRITES)
-    const writers = site.startClients({ count: 4, pauseMs, exchange: createWriter(names) })
+    const writers = site.startClients({ count: 4, pauseMs, exchange: createCityWriter() })
     const kinds = Object.keys(faults)
     const met: string[] = []
     let megabytesAtFirst = Number.NaN
@@ -167,20 +130,17 @@ test(
       return acquired === 0 && waiting === 0 && connecting === 0
     }, 5_000)
     const gauges = await poolGauges()
-    const written = await countWritten()
-    const acknowledged = writtenNames(writes)
-    const unacknowledged = writes.length - acknowledged.length
-    const unacknowledgedButThere = [...written.keys()].length - acknowledged.filter((name) => written.has(name)).length
+    const tally = await tallyWrites(server, writes)
     await reportFigures(`soak of ${minutes} minutes`, server, [
       given('faults', met.length),
       given('reads', reads.length),
       given('reads that failed meanwhile', failedOf(reads).length),
       atMost('slowest answer', Math.max(slowestMs(reads), slowestMs(writes)), 5_700, 'ms'),
       given('writes', writes.length),
-      atMost('acknowledged but lost', acknowledged.filter((name) => !written.has(name)).length, 0),
-      atMost('written twice', [...written.values()].filter((count) => count > 1).length, 0),
-      given('not acknowledged', unacknowledged),
-      given('of these written', unacknowledgedButThere),
+      atMost('acknowledged but lost', tally.lost, 0),
+      atMost('written twice', tally.duplicated, 0),
+      given('not acknowledged', tally.unacknowledged),
+      given('of these written', tally.unacknowledgedButThere),
       atMost('failed afterwards', failedOf(afterwards).length, 0),
       atMost('until the gauges were zero', settledMs, 5_000, 'ms'),
       atMost('connections at the end', gauges['total'] ?? Infinity, POOL_SIZE),

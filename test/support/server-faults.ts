@@ -135,11 +135,7 @@ export async function changePassword(server: Server, user: ConnectionOptions): P
 }
 
 /** Changes the password of an account of `createSchemaOn` or `OwnServer`, whatever host it was made for. */
-export async function setPassword(
-  server: Server,
-  { user }: Pick<ConnectionOptions, 'user'>,
-  password: string,
-): Promise<void> {
+async function setPassword(server: Server, { user }: Pick<ConnectionOptions, 'user'>, password: string): Promise<void> {
   await asAdmin(server, async (connection) => {
     const [rows] = await connection.query<RowDataPacket[]>('SELECT host AS host FROM mysql.user WHERE user = ?', [user])
     for (const { host } of rows as { host: string }[]) {

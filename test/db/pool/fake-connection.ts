@@ -5,7 +5,7 @@ import { LoopTurn } from '../../../db/pool/loop-turn.ts'
 import type { MysqlConnection } from '../../../db/pool/mysql-connection.ts'
 
 /** What stands for mysql2's connection: its server answers every statement and ping at once, as long as it is told to. */
-export class FakeMysqlConnection implements MysqlConnection {
+class FakeMysqlConnection implements MysqlConnection {
   readonly threadId: number
   readonly stream = { bytesRead: 0, on: () => {}, destroy: () => {} }
   readonly statements: string[] = []
