@@ -15,7 +15,7 @@ export function logPoolEvents(log: Log): (event: PoolEvent) => void {
         log.warn({}, 'the server takes no writes: moving to where new connections lead')
         break
       case 'unknownOutcome':
-        log.warn({}, 'a write lost its connection; whether it took effect is unknown')
+        log.warn({}, 'a statement was not answered; whether it took effect is unknown')
         break
       default:
         break

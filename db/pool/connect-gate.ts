@@ -3,9 +3,13 @@ import { connectPauseMs, type Random } from './backoff.ts'
 /** Most attempts to connect in any second, whatever the demand: a struggling server is not helped by more. */
 const MAX_ATTEMPTS_PER_SECOND = 10
 /** A little over a second: what starts evenly here may arrive unevenly there. */
-const WINDOW_MS = 1100
+const WINDOW_MS = 1020
 /** Most attempts under way at once: more only slow each other down, and the first to succeed serves everybody. */
 const MAX_UNDER_WAY = 4
+/** How many start a burst: under a storm of KILLs every attempt that was not needed is missed a second later. */
+const FIRST_UNDER_WAY = 2
+/** A burst is over when nothing was under way for so long. */
+const BURST_PAUSE_MS = 100
 
 /**
  * Decides when an attempt to connect may start. While the last one failed, one at a time with a jittered pause; after a
@@ -15,7 +19,7 @@ export class ConnectGate {
   readonly #random: Random
   readonly #startedAtMs: number[] = []
   #underWay = 0
-  #allowance = MAX_UNDER_WAY
+  #allowance = FIRST_UNDER_WAY
   #failures = 0
   #lastStartAtMs = Number.NEGATIVE_INFINITY
   #jitter = 0
@@ -36,6 +40,8 @@ export class ConnectGate {
   }
 
   started(nowMs: number): void {
+    const isNewBurst = this.#underWay === 0 && nowMs - this.#lastStartAtMs >= BURST_PAUSE_MS
+    if (isNewBurst) this.#allowance = Math.min(this.#allowance, FIRST_UNDER_WAY)
     this.#underWay += 1
     this.#lastStartAtMs = nowMs
     this.#startedAtMs.push(nowMs)

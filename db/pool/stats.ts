@@ -34,6 +34,7 @@ export type PoolEvent =
   | { readonly name: 'refused' }
   | { readonly name: 'acquireTimeout' }
   | { readonly name: 'retried'; readonly outcome: string }
+  /** A statement or COMMIT was sent and not answered. */
   | { readonly name: 'unknownOutcome' }
 
 /** What has happened since the start. */

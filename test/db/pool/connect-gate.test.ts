@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'vitest'
 import { ConnectGate } from '../../../db/pool/connect-gate.ts'
 
-test('nothing holds up the first attempts, but never more than four are under way', () => {
+test('a burst starts with two attempts; the third waits for one of them', () => {
   const gate = new ConnectGate(() => 0)
-  for (let count = 0; count < 4; count += 1) {
+  for (let count = 0; count < 2; count += 1) {
     assert.equal(gate.delayMs(0, true), 0)
     gate.started(0)
   }
@@ -13,17 +13,31 @@ test('nothing holds up the first attempts, but never more than four are under wa
   assert.equal(gate.delayMs(0, true), 0)
 })
 
-test('the eleventh attempt starts 1.1 s after the first, not before', () => {
+test('after a success four may be under way; a burst after a pause of 100 ms starts with two again', () => {
+  const underWayAfter = (pauseMs: number) => {
+    const gate = new ConnectGate(() => 0)
+    gate.started(0)
+    gate.succeeded()
+    let count = 0
+    for (; gate.delayMs(pauseMs, true) === 0; count += 1) gate.started(pauseMs)
+    return count
+  }
+  assert.equal(underWayAfter(99), 4)
+  assert.equal(underWayAfter(100), 2)
+})
+
+test('the eleventh attempt starts more than a second after the first, not before', () => {
   const gate = new ConnectGate(() => 0)
   for (let count = 0; count < 10; count += 1) {
     gate.started(count * 10)
     gate.succeeded()
   }
-  assert.equal(gate.delayMs(95, true), 1_005)
-  assert.equal(gate.delayMs(1_099, true), 1)
-  assert.equal(gate.delayMs(1_100, true), 0)
-  gate.started(1_100)
-  assert.equal(gate.delayMs(1_100, true), 10)
+  assert.equal(gate.delayMs(95, true), 925)
+  assert.equal(gate.delayMs(1_019, true), 1)
+  assert.equal(gate.delayMs(1_020, true), 0)
+  gate.started(1_020)
+  gate.succeeded()
+  assert.equal(gate.delayMs(1_020, true), 10)
 })
 
 test('after a failure one attempt at a time, after its pause, which began with the attempt that failed', () => {
