@@ -20,6 +20,8 @@ import { createMemoryLog } from './memory-log.ts'
 
 const scopes = new AsyncLocalStorage<Scope>()
 
+const pool = { total: 0, idle: 0, acquired: 0, waiting: 0, connecting: 0 }
+
 /** A database whose every statement is answered by `answer`. */
 function createFakeKysely(answer: () => Promise<QueryResult<unknown>>): Kysely<DB> {
   class FakeDriver extends DummyDriver {
@@ -48,7 +50,7 @@ function setUp(answer: () => Promise<QueryResult<unknown>>, others: Partial<AppD
       kysely: createFakeKysely(answer),
       createScope: (timeoutMs) => new Scope(clock, timeoutMs),
       runInScope: (scope, task) => scopes.run(scope, task),
-      health: async () => ({ status: 'fail', reason: 'ECONNREFUSED' }),
+      health: async () => ({ status: 'fail', reason: 'ECONNREFUSED', pool }),
     } as Partial<Database> as Database, // Just what the routes use.
     schema: { isCurrent: async () => Promise.reject(new Error('no database')) },
     state: () => ({ name: 'ready' }),
@@ -237,7 +239,7 @@ test('livez says nothing of the database; readyz and healthz do, by code, and no
   const healthz = await app.request('/healthz', { headers: { Accept: 'application/health+json' } })
   assert.equal(healthz.status, 503)
   assert.equal(healthz.headers.get('Content-Type'), 'application/health+json')
-  assert.deepEqual(await healthz.json(), { status: 'fail', reason: 'ECONNREFUSED' })
+  assert.deepEqual(await healthz.json(), { status: 'fail', reason: 'ECONNREFUSED', pool })
   for (const { headers } of [livez, readyz, healthz]) assert.equal(headers.get('Cache-Control'), 'no-store')
 })
 
