@@ -28,6 +28,8 @@ const ABANDONED_GRACE_MS = 50
 /** Between two evictions of everything: when every server is read-only, reads go on. */
 const FAILOVER_INTERVAL_MS = 1000
 const LIFETIME_JITTER = 0.1
+/** A ping that takes longer is probably one of many that fail: one connection more than `size` is opened for who waits. */
+const DOUBT_AFTER_MS = 100
 
 interface Waiter {
   readonly deadlineAtMs: number
@@ -58,6 +60,8 @@ export class ResilientPool implements ConnectionSource {
   readonly #stopUpkeep: () => void
   #generation = 0
   #isReplacing = false
+  /** Pings that have taken longer than `DOUBT_AFTER_MS`, and are still out. */
+  #slowPings = 0
   #lastFailoverAtMs = Number.NEGATIVE_INFINITY
   #lastRefusalAtMs = Number.NEGATIVE_INFINITY
   #closing: Promise<void> | undefined
@@ -246,7 +250,15 @@ export class ResilientPool implements ConnectionSource {
   async #validate(member: Member): Promise<void> {
     this.#members.move(member, { name: 'validating' })
     const generation = this.#generation
+    let isSlow = false
+    const cancelDoubt = this.#deps.clock.schedule(DOUBT_AFTER_MS, () => {
+      isSlow = true
+      this.#slowPings += 1
+      this.#opener.pump()
+    })
     const isAlive = await member.connection.ping(this.#options.validationTimeoutMs)
+    cancelDoubt()
+    if (isSlow) this.#slowPings -= 1
     if (isAlive) member.generation = generation
     this.#validated(member, isAlive)
   }
@@ -255,6 +267,7 @@ export class ResilientPool implements ConnectionSource {
     if (member.state.name === 'evicted') return
     if (!isAlive) this.#evict(member, member.connection.isSilent ? 'validationFailed' : 'lost')
     else if (member.retiredFor) this.#evict(member, member.retiredFor)
+    else if (this.#members.total > this.#options.size && !this.#isReplacing) this.#evict(member, 'surplus')
     else this.#supply(member)
   }
 
@@ -335,15 +348,17 @@ export class ResilientPool implements ConnectionSource {
     if (this.#closing) return { count: 0, isWanted: false }
     const total = this.#members.total
     const { size, minIdle } = this.#options
-    const waiting = this.#queue.length - this.#members.count('validating')
+    const waiting = this.#queue.length - (this.#members.count('validating') - this.#slowPings)
     const isWanted = waiting > 0 || this.#deps.clock.now() - this.#lastRefusalAtMs < 1000
     const missing = Math.max(waiting, total === 0 && isWanted ? 1 : 0, minIdle - total)
-    return { count: Math.min(size - total, missing) + (this.#isReplacing ? 1 : 0), isWanted }
+    const room = size - total + (this.#slowPings > 0 ? 1 : 0)
+    return { count: Math.min(room, missing) + (this.#isReplacing ? 1 : 0), isWanted }
   }
 
   #join(connection: Connection): void {
     // One too many: a successor whose predecessor died meanwhile, and was made up for.
-    const isSurplus = this.#members.total >= this.#options.size && !this.#isReplacing
+    const most = this.#options.size + (this.#isReplacing || this.#slowPings > 0 ? 1 : 0)
+    const isSurplus = this.#members.total >= most
     if (this.#closing || isSurplus) {
       connection.quit()
       return

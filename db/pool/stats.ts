@@ -21,6 +21,7 @@ export type EvictReason =
   | 'idleTimeout'
   | 'maxLifetime'
   | 'wrongServer'
+  | 'surplus'
   | 'closed'
 
 /** What happened, for logs and metrics. None comes with every statement. */

@@ -92,7 +92,7 @@ test('#4 all idle connections killed at once cost no caller anything, and are op
   assert.equal(site.countOf('unknownOutcome'), 0)
 })
 
-test('#5 a silently forgotten idle connection costs the first caller one validation', async () => {
+test('#5 a silently forgotten idle connection costs the first caller less than one validation', async () => {
   site = await openPoolSite(server, { pool: { size: 1, validateAfterIdleMs: 100, validationTimeoutMs: 250 } })
   const flow = await site.openOnly()
   const [lost] = (await site.sessions()).filter(({ id }) => id !== undefined)
@@ -102,10 +102,12 @@ test('#5 a silently forgotten idle connection costs the first caller one validat
   const startedAtMs = performance.now()
   await site.read()
   const tookMs = performance.now() - startedAtMs
-  assert.ok(tookMs >= 245 && tookMs < 500, `${tookMs} ms`)
+  // Served by one connection more, opened when the ping had taken 100 ms.
+  assert.ok(tookMs >= 95 && tookMs < 245, `${tookMs} ms`)
+  assert.ok((await until(() => site.evictions.length > 0, 500)) < 500, 'the ping had its 250 ms')
   assert.deepEqual(site.evictions, ['validationFailed'])
   // Not half-closed, and the server does not keep the session for hours either.
-  assert.equal(flow.isOpen, false)
+  assert.ok((await until(() => !flow.isOpen, 500)) < 500, 'the socket was closed')
   const isOneLeft = async () => (await site.sessions()).length === 2
   assert.ok((await until(isOneLeft, 2_000)) < 2_000, 'the forgotten session was killed')
 })
