@@ -13,9 +13,7 @@ export interface MysqlConnection {
 }
 
 interface MysqlSocket {
-  readonly remoteAddress?: string | undefined
   readonly bytesRead: number
-  on(event: 'data', listener: () => void): unknown
   destroy(): void
 }
 

@@ -3,6 +3,12 @@ import type { Connection, Session } from './connection.ts'
 /** What the server says of a session. */
 export type SessionState = 'busy' | 'idle' | 'gone'
 
+/** What a look at the process list found, and the connection that looked. */
+interface Look {
+  readonly states: ReadonlyMap<Session, SessionState>
+  readonly by: Connection
+}
+
 /** Longest wait for the control connection's answer, in ms. */
 const ANSWER_TIMEOUT_MS = 250
 
@@ -25,19 +31,7 @@ export class SessionControl {
 
   /** What the server says of each session; undefined when it cannot be asked. Sessions of other servers are left out. */
   async inspect(sessions: readonly Session[]): Promise<ReadonlyMap<Session, SessionState> | undefined> {
-    const ids = sessions.map(({ id }) => id)
-    const answer = await this.#ask(
-      `SELECT id, host, command FROM information_schema.processlist WHERE id IN (${ids.join(', ')})`,
-    )
-    if (!answer) return undefined
-    const rows = answer.rows as readonly { id: number; host: string; command: string }[]
-    const known = sessions.filter((session) => isKnown(session) && session.server === answer.server)
-    return new Map(
-      known.map((session) => {
-        const row = rows.find(({ id, host }) => id === session.id && host === session.host)
-        return [session, row === undefined ? 'gone' : row.command === 'Sleep' ? 'idle' : 'busy']
-      }),
-    )
+    return (await this.#look(sessions))?.states
   }
 
   /**
@@ -45,10 +39,13 @@ export class SessionControl {
    * statement, and a transaction's locks go with it. Resolves to false when that cannot be done or be told.
    */
   async kill(session: Session): Promise<boolean> {
-    const state = (await this.inspect([session]))?.get(session)
-    if (state === undefined) return false
+    const found = await this.#look([session])
+    const state = found?.states.get(session)
+    if (!found || state === undefined) return false
     if (state === 'gone') return true
-    return (await this.#ask(`KILL ${session.id}`)) !== undefined
+    // Over the same connection as the look: another may lead to another server, or to this one restarted, where the id
+    // is somebody else's.
+    return (await found.by.ask(`KILL ${session.id}`, ANSWER_TIMEOUT_MS)) !== undefined
   }
 
   /** Keeps the connection from being forgotten, and finds out when it was. */
@@ -63,13 +60,29 @@ export class SessionControl {
     ;(await leaving)?.quit()
   }
 
+  async #look(sessions: readonly Session[]): Promise<Look | undefined> {
+    const ids = sessions.map(({ id }) => id)
+    const answer = await this.#ask(
+      `SELECT id, host, command FROM information_schema.processlist WHERE id IN (${ids.join(', ')})`,
+    )
+    if (!answer) return undefined
+    const { by } = answer
+    const rows = answer.rows as readonly { id: number; host: string; command: string }[]
+    const known = sessions.filter((session) => isKnown(session) && session.server === by.session.server)
+    const stateOf = (session: Session): SessionState => {
+      const row = rows.find(({ id, host }) => id === session.id && host === session.host)
+      return row === undefined ? 'gone' : row.command === 'Sleep' ? 'idle' : 'busy'
+    }
+    return { by, states: new Map(known.map((session) => [session, stateOf(session)])) }
+  }
+
   /** Asks once more over a new connection when the old one is silent: the network may have forgotten it. */
-  async #ask(sql: string): Promise<{ readonly rows: unknown; readonly server: string } | undefined> {
+  async #ask(sql: string): Promise<{ readonly rows: unknown; readonly by: Connection } | undefined> {
     for (let attempt = 1; attempt <= 2; attempt += 1) {
       const connection = await this.#acquire()
       if (!connection) return undefined
       const rows = await connection.ask(sql, ANSWER_TIMEOUT_MS)
-      if (rows !== undefined) return { rows, server: connection.session.server }
+      if (rows !== undefined) return { rows, by: connection }
     }
     return undefined
   }
