@@ -1,20 +1,25 @@
 /** A number from 0 up to, but not including, 1. */
 export type Random = () => number
 
-/** Pauses between attempts, in ms: full jitter, so that replicas do not come back in step. */
-const WANTED = { minMs: 50, maxMs: 400 }
-const UNWANTED_MAX_MS = 5000
+/** Bounds of the pauses between attempts, in ms: jittered, so that replicas do not come back in step. */
+const LEAST_MS = 25
+const WANTED_MOST_MS = 400
+const UNWANTED_MOST_MS = 5000
 
-/** The pause before the next attempt to connect, after `failures` in a row: short while someone waits. */
+/**
+ * The pause before the next attempt to connect, in ms, after `failures` in a row. Short while someone waits, and shorter
+ * after the first few: an attempt that was cut off together with everything else says little about the next one.
+ */
 export function connectPauseMs(failures: number, isWanted: boolean, random: Random): number {
-  if (isWanted) return WANTED.minMs + random() * (WANTED.maxMs - WANTED.minMs)
-  const ceilingMs = Math.min(UNWANTED_MAX_MS, WANTED.maxMs * 2 ** failures)
-  return WANTED.minMs + random() * (ceilingMs - WANTED.minMs)
+  const mostMs = isWanted
+    ? Math.min(WANTED_MOST_MS, LEAST_MS * 2 ** failures)
+    : Math.min(UNWANTED_MOST_MS, WANTED_MOST_MS * 2 ** failures)
+  return LEAST_MS + random() * (mostMs - LEAST_MS)
 }
 
 /** The pause before a refused statement or transaction runs again, in ms: the `attempt`-th time, from 1. */
 export function replayPauseMs(attempt: number, random: Random): number {
-  return random() * Math.min(WANTED.maxMs, 10 * 2 ** attempt)
+  return random() * Math.min(WANTED_MOST_MS, 10 * 2 ** attempt)
 }
 
 /** `value` give or take `share` of it, so that what was started together does not end together. */

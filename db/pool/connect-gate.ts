@@ -2,6 +2,8 @@ import { connectPauseMs, type Random } from './backoff.ts'
 
 /** Most attempts to connect in any second, whatever the demand: a struggling server is not helped by more. */
 const MAX_ATTEMPTS_PER_SECOND = 10
+/** The rest is kept for who could not be served otherwise: a loss of everything may follow the last one by less than that. */
+const MAX_UNHURRIED_PER_SECOND = 7
 /** A little over a second: what starts evenly here may arrive unevenly there. */
 const WINDOW_MS = 1020
 /** Most attempts under way at once: more only slow each other down, and the first to succeed serves everybody. */
@@ -10,6 +12,9 @@ const MAX_UNDER_WAY = 4
 const FIRST_UNDER_WAY = 2
 /** A burst is over when nothing was under way for so long. */
 const BURST_PAUSE_MS = 100
+
+/** How much depends on another connection: nobody waits; who waits is served soon; who waits is not served without it. */
+export type Urgency = 'low' | 'normal' | 'high'
 
 /**
  * Decides when an attempt to connect may start. While the last one failed, one at a time with a jittered pause; after a
@@ -29,14 +34,14 @@ export class ConnectGate {
   }
 
   /** How long until an attempt may start, in ms: 0 is now; undefined, not before one that is under way has ended. */
-  delayMs(nowMs: number, isWanted: boolean): number | undefined {
+  delayMs(nowMs: number, urgency: Urgency): number | undefined {
     if (this.#underWay >= this.#allowance) return undefined
     const pauseMs =
       this.#failures === 0
         ? 0
         : // From its start: an attempt that failed by taking too long was pause enough.
-          this.#lastStartAtMs + connectPauseMs(this.#failures, isWanted, () => this.#jitter) - nowMs
-    return Math.max(0, pauseMs, this.#windowDelayMs(nowMs))
+          this.#lastStartAtMs + connectPauseMs(this.#failures, urgency !== 'low', () => this.#jitter) - nowMs
+    return Math.max(0, pauseMs, this.#windowDelayMs(nowMs, urgency))
   }
 
   started(nowMs: number): void {
@@ -61,9 +66,9 @@ export class ConnectGate {
     this.#jitter = this.#random()
   }
 
-  #windowDelayMs(nowMs: number): number {
-    const oldestMs = this.#startedAtMs[0]
-    if (oldestMs === undefined || this.#startedAtMs.length < MAX_ATTEMPTS_PER_SECOND) return 0
-    return oldestMs + WINDOW_MS - nowMs
+  #windowDelayMs(nowMs: number, urgency: Urgency): number {
+    const most = urgency === 'high' ? MAX_ATTEMPTS_PER_SECOND : MAX_UNHURRIED_PER_SECOND
+    const startedAtMs = this.#startedAtMs.at(-most)
+    return startedAtMs === undefined ? 0 : startedAtMs + WINDOW_MS - nowMs
   }
 }

@@ -1,14 +1,14 @@
 import { classifyConnectError } from '../classify-error.ts'
 import type { Clock } from '../clock.ts'
-import type { ConnectGate } from './connect-gate.ts'
+import type { ConnectGate, Urgency } from './connect-gate.ts'
 import type { Connection } from './connection.ts'
 import type { Connect } from './connector.ts'
 import type { PoolEvent } from './stats.ts'
 
-/** How many more connections are wanted, those under way included, and whether a caller waits for them. */
+/** How many more connections are wanted, those under way included. */
 interface Demand {
   readonly count: number
-  readonly isWanted: boolean
+  readonly urgency: Urgency
 }
 
 export interface OpenerDependencies {
@@ -56,9 +56,9 @@ export class Opener {
     this.#cancelTimer?.()
     this.#cancelTimer = undefined
     while (!this.#isClosed) {
-      const { count, isWanted } = this.#deps.demand()
+      const { count, urgency } = this.#deps.demand()
       if (count <= this.#underWay) return
-      const delayMs = this.#deps.gate.delayMs(this.#deps.clock.now(), isWanted)
+      const delayMs = this.#deps.gate.delayMs(this.#deps.clock.now(), urgency)
       if (delayMs === undefined) return
       if (delayMs > 0) {
         this.#cancelTimer = this.#deps.clock.schedule(Math.ceil(delayMs), () => this.pump())
@@ -71,10 +71,10 @@ export class Opener {
   /** One connection outside the pool; undefined when the gate does not allow it soon or the attempt fails. */
   async openOutside(onDeath: (connection: Connection) => void): Promise<Connection | undefined> {
     const { clock, gate } = this.#deps
-    const delayMs = gate.delayMs(clock.now(), true)
+    const delayMs = gate.delayMs(clock.now(), 'high')
     if (delayMs === undefined || delayMs > OUTSIDE_PATIENCE_MS) return undefined
     if (delayMs > 0) await new Promise<void>((resolve) => clock.schedule(Math.ceil(delayMs), resolve))
-    if (this.#isClosed || gate.delayMs(clock.now(), true) !== 0) return undefined
+    if (this.#isClosed || gate.delayMs(clock.now(), 'high') !== 0) return undefined
     try {
       return await this.#attempt(onDeath)
     } catch {

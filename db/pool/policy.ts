@@ -1,3 +1,4 @@
+import type { Urgency } from './connect-gate.ts'
 import type { EvictReason } from './stats.ts'
 
 /** What the policy knows of an idle connection. */
@@ -50,4 +51,19 @@ export function canBeServed(
 ): boolean {
   const waitMs = (queue.waiting / queue.size) * queue.medianHoldMs
   return (waitMs + queue.medianHoldMs) * ADMISSION_MARGIN <= remainingMs || queue.waiting < queue.size
+}
+
+/** Who has waited for longer, in ms, is not served soon by the connections there are. */
+const LONG_WAIT_MS = 100
+
+/** How much depends on another connection. Pure. */
+export function judgeUrgency(queue: {
+  readonly isWanted: boolean
+  /** Connections that are at work and come back to the queue. */
+  readonly serving: number
+  /** How long the first of the queue has waited. */
+  readonly waitedMs: number
+}): Urgency {
+  if (!queue.isWanted) return 'low'
+  return queue.serving === 0 || queue.waitedMs >= LONG_WAIT_MS ? 'high' : 'normal'
 }

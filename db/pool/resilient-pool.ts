@@ -17,7 +17,7 @@ import type { LoopTurn } from './loop-turn.ts'
 import { type Member, Members } from './members.ts'
 import { Opener } from './opener.ts'
 import type { PoolOptions } from './options.ts'
-import { canBeServed, judgeIdle, judgeRelease } from './policy.ts'
+import { canBeServed, judgeIdle, judgeRelease, judgeUrgency } from './policy.ts'
 import { SessionControl } from './session-control.ts'
 import type { EvictReason, PoolEvent, PoolStats } from './stats.ts'
 import { startUpkeep } from './upkeep.ts'
@@ -32,6 +32,7 @@ const LIFETIME_JITTER = 0.1
 const DOUBT_AFTER_MS = 100
 
 interface Waiter {
+  readonly sinceMs: number
   readonly deadlineAtMs: number
   readonly resolve: (connection: Connection) => void
   readonly reject: (reason: Error) => void
@@ -195,6 +196,7 @@ export class ResilientPool implements ConnectionSource {
         reject(reason instanceof DeadlineExceededError ? this.#timedOut(clock.now() - nowMs) : reason)
       }
       const ticket = this.#queue.push({
+        sinceMs: nowMs,
         deadlineAtMs: nowMs + timeoutMs,
         resolve: (connection) => {
           leave()
@@ -345,14 +347,19 @@ export class ResilientPool implements ConnectionSource {
 
   /** What the opener shall work on: waiting callers first, then the idle minimum, then a replacement. */
   #demand() {
-    if (this.#closing) return { count: 0, isWanted: false }
+    if (this.#closing) return { count: 0, urgency: 'low' as const }
     const total = this.#members.total
     const { size, minIdle } = this.#options
     const waiting = this.#queue.length - (this.#members.count('validating') - this.#slowPings)
-    const isWanted = waiting > 0 || this.#deps.clock.now() - this.#lastRefusalAtMs < 1000
+    const nowMs = this.#deps.clock.now()
+    const isWanted = waiting > 0 || nowMs - this.#lastRefusalAtMs < 1000
     const missing = Math.max(waiting, total === 0 && isWanted ? 1 : 0, minIdle - total)
     const room = size - total + (this.#slowPings > 0 ? 1 : 0)
-    return { count: Math.min(room, missing) + (this.#isReplacing ? 1 : 0), isWanted }
+    const serving = total - this.#members.count('validating')
+    return {
+      count: Math.min(room, missing) + (this.#isReplacing ? 1 : 0),
+      urgency: judgeUrgency({ isWanted, serving, waitedMs: nowMs - (this.#queue.first?.sinceMs ?? nowMs) }),
+    }
   }
 
   #join(connection: Connection): void {

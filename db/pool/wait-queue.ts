@@ -8,6 +8,11 @@ export class WaitQueue<T> {
     return this.#length
   }
 
+  /** Whoever waits longest. */
+  get first(): T | undefined {
+    return this.#first?.value
+  }
+
   /** Appends `value`; the ticket takes it out again. */
   push(value: T): Ticket<T> {
     const ticket: Ticket<T> = { value, previous: this.#last, next: undefined, isQueued: true }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'vitest'
-import { canBeServed, judgeIdle, judgeRelease, type ReleasedConnection } from '../../../db/pool/policy.ts'
+import { canBeServed, judgeIdle, judgeRelease, judgeUrgency, type ReleasedConnection } from '../../../db/pool/policy.ts'
 
 test('an idle connection is pinged from validateAfterIdleMs on, not a millisecond before', () => {
   assert.equal(judgeIdle({ sinceAliveMs: 4_999, isSuspicious: false }, 5_000), 'use')
@@ -56,4 +56,11 @@ test('a caller is let in while its turn and its own work fit into its time, with
 test('a caller with fewer waiting before it than there are connections is always let in', () => {
   assert.equal(canBeServed({ waiting: 7, size: 8, medianHoldMs: 10_000 }, 1), true)
   assert.equal(canBeServed({ waiting: 8, size: 8, medianHoldMs: 10_000 }, 1), false)
+})
+
+test('another connection is urgent when none serves the queue, or its first has waited for 100 ms', () => {
+  assert.equal(judgeUrgency({ isWanted: true, serving: 0, waitedMs: 0 }), 'high')
+  assert.equal(judgeUrgency({ isWanted: true, serving: 1, waitedMs: 99 }), 'normal')
+  assert.equal(judgeUrgency({ isWanted: true, serving: 1, waitedMs: 100 }), 'high')
+  assert.equal(judgeUrgency({ isWanted: false, serving: 0, waitedMs: 0 }), 'low')
 })
