@@ -59,9 +59,6 @@ const COMMON: ReadonlyMap<number, Verdict> = new Map<number, Verdict>([
   [1181, { outcome: 'unknown', ...LEAVE }], // ER_ERROR_DURING_ROLLBACK
   [1317, { outcome: 'unknown', ...LEAVE }], // ER_QUERY_INTERRUPTED: by someone's KILL; certain only outside COMMIT
   [1153, { outcome: 'failed', ...LEAVE }], // ER_NET_PACKET_TOO_LARGE: the server may close
-  // The statement is forgotten, not run: the client prepares it again.
-  [1243, { outcome: 'refused', ...KEEP }], // ER_UNKNOWN_STMT_HANDLER
-  [1615, { outcome: 'refused', ...KEEP }], // ER_NEED_REPREPARE
 ])
 
 const BY_FLAVOUR: Readonly<Record<Flavour, ReadonlyMap<number, Verdict>>> = {

@@ -109,7 +109,7 @@ export class Lease implements DatabaseConnection {
     await connection.pollOnce()
     if (this.#scope?.reason) throw this.#scope.reason // nothing was sent, so nothing is unknown
     try {
-      await connection.run('commit', [], this.#scope)
+      await connection.run('commit', [], { scope: this.#scope })
       this.#transaction = { name: 'none' }
     } catch (error) {
       this.#transaction = { name: 'lost', cause: error }
@@ -145,8 +145,8 @@ export class Lease implements DatabaseConnection {
     return this.#attempt(statement).catch((error) => this.#recover(error, statement))
   }
 
-  #attempt({ sql, parameters }: Statement): Promise<unknown> {
-    return this.#held().run(sql, parameters, this.#scope)
+  #attempt({ sql, parameters, kind }: Statement): Promise<unknown> {
+    return this.#held().run(sql, parameters, { scope: this.#scope, mayPrepare: kind !== 'other' })
   }
 
   /** Runs the statement again as long as that is certain to be harmless; else throws what its caller shall see. */

@@ -3,7 +3,8 @@ import type { Clock } from '../clock.ts'
 import type { Scope } from '../scope.ts'
 import { SESSION_SETTINGS } from '../session.ts'
 import type { LoopTurn } from './loop-turn.ts'
-import type { MysqlConnection } from './mysql-connection.ts'
+import type { MysqlConnection, MysqlStatement } from './mysql-connection.ts'
+import { PreparedStatements, toBoundParameters } from './prepared-statements.ts'
 
 /** Who a session is at its server, as read when it was set up. */
 export interface Session {
@@ -36,10 +37,21 @@ const UNKNOWN: Verdict = { outcome: 'unknown', isSessionUsable: false, isWrongSe
 interface PendingStatement {
   readonly sql: string
   readonly parameters: readonly unknown[]
+  /** For a prepared statement; undefined: it goes as text. */
+  readonly bound: readonly unknown[] | undefined
   readonly scope: Scope | undefined
   readonly resolve: (result: unknown) => void
   readonly reject: (reason: unknown) => void
   readonly onAbort: (reason: Error) => void
+  /** Before, nothing of it can have run. */
+  isSent: boolean
+}
+
+/** How a statement runs. */
+export interface RunOptions {
+  readonly scope?: Scope | undefined
+  /** Whether it may be prepared: what Kysely built, not raw SQL, which may be something that no server prepares. */
+  readonly mayPrepare?: boolean
 }
 
 export interface ConnectionDependencies {
@@ -66,6 +78,7 @@ export class Connection {
   readonly #onDeath: (connection: Connection) => void
   #running: PendingStatement | undefined
   readonly #queued: PendingStatement[] = []
+  readonly #prepared: PreparedStatements
   #startedAtMs = 0
   #lastAnswerTurn = -1
   #death: unknown
@@ -74,6 +87,7 @@ export class Connection {
 
   constructor(raw: MysqlConnection, session: Session, { clock, turn, onDeath }: ConnectionDependencies) {
     this.#raw = raw
+    this.#prepared = new PreparedStatements(raw)
     this.session = session
     this.#clock = clock
     this.#turn = turn
@@ -122,9 +136,10 @@ export class Connection {
    * Runs one statement; several queue. Rejects with a `StatementFailure`, or with the scope's reason as soon as the scope
    * is aborted: the statement may run on then, and the connection stays busy.
    */
-  run(sql: string, parameters: readonly unknown[], scope?: Scope): Promise<unknown> {
+  run(sql: string, parameters: readonly unknown[], { scope, mayPrepare }: RunOptions = {}): Promise<unknown> {
+    const bound = mayPrepare ? toBoundParameters(parameters) : undefined
     return new Promise((resolve, reject) => {
-      const statement = { sql, parameters, scope, resolve, reject, onAbort: reject }
+      const statement = { sql, parameters, bound, scope, resolve, reject, onAbort: reject, isSent: false }
       if (!this.#running || scope?.reason) {
         this.#start(statement)
         return
@@ -139,7 +154,8 @@ export class Connection {
     if (this.#death !== undefined) throw new StatementFailure(NOT_SENT, this.#death)
     const rows = this.#raw.query(sql, parameters).stream()
     const stop = (reason: unknown) => rows.destroy(reason instanceof Error ? reason : new Error('stream stopped'))
-    const statement = { sql, parameters, scope, resolve: () => {}, reject: stop, onAbort: stop }
+    const settled = { resolve: () => {}, reject: stop, onAbort: stop }
+    const statement = { sql, parameters, bound: undefined, scope, ...settled, isSent: true }
     this.#running = statement
     this.#startedAtMs = this.#clock.now()
     scope?.addListener(stop)
@@ -184,6 +200,7 @@ export class Connection {
   /** Undoes all that callers changed in the session, and sets it up again; false, and dead, when that fails. */
   async reset(timeoutMs: number): Promise<boolean> {
     const isReset = await this.#command((callback) => this.#raw.reset(callback), timeoutMs)
+    this.#prepared.clear()
     return isReset && (await this.#command((callback) => this.#raw.query(SESSION_SETTINGS, [], callback), timeoutMs))
   }
 
@@ -226,13 +243,36 @@ export class Connection {
     this.#running = statement
     this.#startedAtMs = this.#clock.now()
     statement.scope?.addListener(statement.onAbort)
-    let isHandedOver = false
-    this.#raw.query(statement.sql, statement.parameters, (error, result) => {
-      // Called before query() has returned: mysql2 refused it, nothing was written.
-      if (error) this.#failed(statement, error, isHandedOver ? this.#classify(error) : NOT_SENT)
-      else this.#answered(statement, result)
+    const prepared = statement.bound ? this.#prepared.find(statement.sql) : undefined
+    if (prepared === 'new') this.#prepare(statement)
+    else this.#send(statement, prepared)
+  }
+
+  #prepare(statement: PendingStatement): void {
+    this.#raw.prepare(statement.sql, (error, prepared) => {
+      if (this.#running !== statement) return
+      if (error && !this.#classify(error).isSessionUsable) this.#failed(statement, error, NOT_SENT)
+      else if (statement.scope?.reason)
+        this.#quiet(statement) // its caller has been told
+      else {
+        // Whatever the server has against preparing it: as text it runs, or gets the error that is its own.
+        this.#prepared.add(statement.sql, prepared ?? 'unpreparable')
+        this.#send(statement, prepared)
+      }
     })
-    isHandedOver = true
+  }
+
+  #send(statement: PendingStatement, prepared: MysqlStatement | undefined): void {
+    const onAnswer = (error: unknown, result?: unknown) => {
+      if (!error) this.#answered(statement, result)
+      // Called before query() has returned: mysql2 refused it, nothing was written.
+      else if (!statement.isSent) this.#failed(statement, error, NOT_SENT)
+      else if (prepared && this.#prepared.forgetIfLost(statement.sql, error)) this.#send(statement, undefined)
+      else this.#failed(statement, error, this.#classify(error))
+    }
+    if (prepared && statement.bound) prepared.execute(statement.bound, onAnswer)
+    else this.#raw.query(statement.sql, statement.parameters, onAnswer)
+    statement.isSent = true
   }
 
   #classify(error: unknown): Verdict {
@@ -271,7 +311,7 @@ export class Connection {
     const running = this.#running
     this.#running = undefined
     running?.scope?.removeListener(running.onAbort)
-    running?.reject(new StatementFailure(UNKNOWN, error))
+    running?.reject(new StatementFailure(running.isSent ? UNKNOWN : NOT_SENT, error))
     for (const statement of this.#queued.splice(0)) statement.reject(new StatementFailure(NOT_SENT, error))
     this.#onQuiet?.()
     this.#onDeath(this)

@@ -3,6 +3,9 @@ export interface MysqlConnection {
   readonly threadId: number
   readonly stream: MysqlSocket
   query(sql: string, parameters: readonly unknown[], callback?: MysqlCallback): MysqlQuery
+  prepare(sql: string, callback: (error: unknown, statement?: MysqlStatement) => void): unknown
+  /** Closes a prepared statement on the server. */
+  unprepare(sql: string): unknown
   ping(callback: (error: unknown) => void): void
   reset(callback: (error: unknown) => void): void
   /** Leaves mysql2's pool and half-closes the socket. */
@@ -10,6 +13,10 @@ export interface MysqlConnection {
   /** With `gracefulEnd`: leaves mysql2's pool and sends COM_QUIT. */
   end(callback?: (error: unknown) => void): void
   on(event: 'error' | 'end', listener: (error?: unknown) => void): unknown
+}
+
+export interface MysqlStatement {
+  execute(parameters: readonly unknown[], callback: MysqlCallback): unknown
 }
 
 interface MysqlSocket {

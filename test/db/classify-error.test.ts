@@ -34,10 +34,6 @@ test("errors of the statement itself are the caller's, and cost no connection", 
   assert.deepEqual(outcomes('mysql', [1153]), ['failed leave'])
 })
 
-test('a statement that the server only forgot runs again on the same session', () => {
-  assert.deepEqual(outcomes('mysql', [1243, 1615]), ['refused keep', 'refused keep'])
-})
-
 test('only a write that the kernel refused proves that the statement never arrived', () => {
   const outcomeOf = (error: unknown) => classifyStatementError(error, 'mysql').outcome
   assert.equal(outcomeOf({ errno: -32, code: 'EPIPE', syscall: 'write' }), 'notSent')

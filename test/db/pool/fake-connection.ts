@@ -2,13 +2,16 @@ import type { Clock } from '../../../db/clock.ts'
 import { Connection } from '../../../db/pool/connection.ts'
 import type { Connect } from '../../../db/pool/connector.ts'
 import { LoopTurn } from '../../../db/pool/loop-turn.ts'
-import type { MysqlConnection } from '../../../db/pool/mysql-connection.ts'
+import type { MysqlConnection, MysqlStatement } from '../../../db/pool/mysql-connection.ts'
 
 /** What stands for mysql2's connection: its server answers every statement and ping at once, as long as it is told to. */
 class FakeMysqlConnection implements MysqlConnection {
   readonly threadId: number
   readonly stream = { bytesRead: 0, on: () => {}, destroy: () => {} }
   readonly statements: string[] = []
+  /** What the server has against the next statements. */
+  readonly prepareErrors: object[] = []
+  readonly executeErrors: object[] = []
   isAnswering = true
   #listeners: ((error?: unknown) => void)[] = []
 
@@ -20,6 +23,20 @@ class FakeMysqlConnection implements MysqlConnection {
     this.statements.push(sql)
     if (this.isAnswering) setImmediate(() => callback?.(null, []))
     return undefined as never // only streams use what mysql2 returns
+  }
+
+  prepare(sql: string, callback: (error: unknown, statement?: MysqlStatement) => void): void {
+    this.statements.push(`PREPARE ${sql}`)
+    const execute = (_bound: readonly unknown[], done: (error: unknown, result?: unknown) => void) => {
+      this.statements.push(`EXECUTE ${sql}`)
+      if (this.isAnswering) setImmediate(done, this.executeErrors.shift() ?? null, [])
+    }
+    const error = this.prepareErrors.shift()
+    if (this.isAnswering) setImmediate(callback, error ?? null, error ? undefined : { execute })
+  }
+
+  unprepare(sql: string): void {
+    this.statements.push(`CLOSE ${sql}`)
   }
 
   ping(callback: (error: unknown) => void): void {

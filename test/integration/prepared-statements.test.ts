@@ -1,0 +1,141 @@
+import assert from 'node:assert/strict'
+import { type CompiledQuery, Kysely, sql } from 'kysely'
+import { afterAll, beforeAll, test } from 'vitest'
+import { resilientMysqlDialect } from '../../db/dialect.ts'
+import { MAX_PREPARED_STATEMENTS } from '../../db/pool/prepared-statements.ts'
+import { createTestSchema, type TestSchema } from '../support/test-database.ts'
+
+interface Schema {
+  sample: Record<string, unknown> & { id: number }
+}
+
+let schema: TestSchema
+let admin: Kysely<Schema>
+/** One connection, so that the second run of a text prepares it and the third executes it. */
+let db: Kysely<Schema>
+
+beforeAll(async () => {
+  schema = await createTestSchema()
+  admin = new Kysely<Schema>({ dialect: resilientMysqlDialect({ connection: schema.migrator }) })
+  db = new Kysely<Schema>({ dialect: resilientMysqlDialect({ connection: schema.app, pool: { size: 1 } }) })
+  await sql`CREATE TABLE sample (
+    id BIGINT UNSIGNED PRIMARY KEY, small SMALLINT, big BIGINT, price DECIMAL(12, 4), share DOUBLE, name VARCHAR(50),
+    note TEXT, bytes VARBINARY(20), day DATE, moment DATETIME(3), stamp TIMESTAMP NULL, flag BOOLEAN, span TIME, annual YEAR
+  ) CHARACTER SET utf8mb4`.execute(admin)
+})
+afterAll(async () => {
+  await db.destroy()
+  await admin.destroy()
+  await schema.drop()
+})
+
+const rows = [
+  {
+    id: 1,
+    small: 5,
+    big: 9_007_199_254_740_991,
+    price: 0.1,
+    share: 0.1,
+    name: 'A Coruña (La Coruña)',
+    note: 'it\'s \\ a "note" \u{1F600}',
+    bytes: Buffer.from([0, 255, 39, 92]),
+    day: '2024-02-29',
+    moment: new Date('2006-02-15T04:45:25.123Z'),
+    stamp: new Date('2006-02-15T04:45:25Z'),
+    flag: true,
+    span: '26:30:00',
+    annual: 2006,
+  },
+  { id: 2, small: -5, big: 0, price: -1, share: 1e300, name: '', note: null, bytes: null, day: null, flag: false },
+]
+
+/** Runs the statement as text, then prepared, then executed again, and returns the three results. */
+async function threeTimes<T>(query: CompiledQuery<T>): Promise<readonly (readonly T[])[]> {
+  const results = []
+  for (let count = 0; count < 3; count += 1) results.push((await db.executeQuery(query)).rows)
+  return results
+}
+
+async function preparedOnServer(): Promise<number> {
+  const { rows: found } = await sql<{ Value: string }>`SHOW GLOBAL STATUS LIKE 'Prepared_stmt_count'`.execute(admin)
+  return Number(found[0]?.Value)
+}
+
+test('rows written and read by prepared statements are those of the text protocol, whatever their types', async () => {
+  for (const row of rows) {
+    for (let count = 0; count < 3; count += 1) {
+      await db.deleteFrom('sample').where('id', '=', row.id).execute()
+      await db.insertInto('sample').values(row).execute()
+      const [text, prepared, executed] = await threeTimes(
+        db.selectFrom('sample').selectAll().where('id', '=', row.id).compile(),
+      )
+      assert.equal(text?.length, 1)
+      assert.deepEqual(prepared, text)
+      assert.deepEqual(executed, text)
+    }
+  }
+})
+
+test('every kind of value finds the rows that it finds as text', async () => {
+  const conditions = [
+    ['id', 1],
+    ['id', 1n],
+    ['id', '1'],
+    ['small', -5],
+    ['small', 5],
+    ['big', 9_007_199_254_740_991],
+    ['price', 0.1],
+    ['price', -1],
+    ['share', 1e300],
+    ['name', 'A Coruña (La Coruña)'],
+    ['name', 'a coruna (la coruna)'],
+    ['name', ''],
+    ['bytes', Buffer.from([0, 255, 39, 92])],
+    ['day', '2024-02-29'],
+    ['moment', new Date('2006-02-15T04:45:25.123Z')],
+    ['stamp', new Date('2006-02-15T04:45:25Z')],
+    ['flag', true],
+    ['span', '26:30:00'],
+    ['annual', 2006],
+    ['name', null],
+  ] as const
+  for (const [column, value] of conditions) {
+    const [text, ...others] = await threeTimes(
+      db.selectFrom('sample').select('id').where(column, '=', value).orderBy('id').compile(),
+    )
+    if (value !== null) assert.ok(text && text.length > 0, `${column} = ${value}`)
+    for (const other of others) assert.deepEqual(other, text, `${column} = ${value}`)
+  }
+})
+
+test('LIMIT takes integers and bigints prepared; what it refuses as text it refuses every time', async () => {
+  const limited = (limit: number | bigint) =>
+    db.selectFrom('sample').select('id').where('id', '>=', 0).orderBy('id').limit(limit).compile()
+  for (const limit of [0, 1, 2, 1n]) {
+    for (const found of await threeTimes(limited(limit))) assert.equal(found.length, Number(limit))
+  }
+  for (let count = 0; count < 3; count += 1) {
+    for (const limit of [2.5, -1]) await assert.rejects(db.executeQuery(limited(limit)), { errno: 1064 })
+  }
+})
+
+test('a statement sees the columns that DDL adds between two executions', async () => {
+  const query = db.selectFrom('sample').selectAll().where('id', '=', 1).compile()
+  await threeTimes(query)
+  await sql`ALTER TABLE sample ADD COLUMN added INT NOT NULL DEFAULT 7`.execute(admin)
+  const { rows: found } = await db.executeQuery(query)
+  assert.equal(found[0]?.['added'], 7)
+})
+
+test('the server never holds more statements of a connection than the bound, and none after a reset', async () => {
+  const before = await preparedOnServer()
+  for (let number = 0; number < 3 * MAX_PREPARED_STATEMENTS; number += 1) {
+    const column = sql.lit(number).as('n')
+    await threeTimes(db.selectFrom('sample').select(column).where('id', '=', 1).compile())
+    assert.ok((await preparedOnServer()) <= before + MAX_PREPARED_STATEMENTS, `after ${number}`)
+  }
+  await sql`SET @dirty = 1`.execute(db)
+  const [found] = (await threeTimes(db.selectFrom('sample').select('id').where('id', '=', 2).compile())).slice(-1)
+  assert.deepEqual(found, [{ id: 2 }])
+  assert.ok((await preparedOnServer()) <= before + 1)
+})
