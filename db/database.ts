@@ -6,6 +6,7 @@ import { resilientMysqlDialect } from './dialect.ts'
 import { checkHealth, type HealthReport } from './health.ts'
 import type { PoolOptions } from './pool/options.ts'
 import type { PoolCounters, PoolEvent, PoolStats } from './pool/stats.ts'
+import { type CityLookups, createCityLookups } from './queries/city-lookups.ts'
 import type { DB } from './schema.ts'
 import { Scope } from './scope.ts'
 
@@ -13,12 +14,15 @@ export interface DatabaseOptions {
   readonly connection: ConnectionOptions
   readonly pool?: Partial<PoolOptions>
   readonly strategy?: 'pooled' | 'per-request'
+  /** Most lookups of single rows that share a statement, 1 to 32; 32 by default. */
+  readonly maxLookupBatch?: number | undefined
   readonly onEvent?: (event: PoolEvent) => void
 }
 
 /** The database as the rest of the service sees it. */
 export interface Database {
   readonly kysely: Kysely<DB>
+  readonly cities: CityLookups
   /** The pool's gauges. */
   readonly stats: PoolStats
   /** What the pool has met since the start. */
@@ -41,8 +45,16 @@ export function createDatabase(options: DatabaseOptions): Database {
   const scopes = new AsyncLocalStorage<Scope>()
   const dialect = resilientMysqlDialect({ ...options, currentScope: () => scopes.getStore() })
   const kysely = new Kysely<DB>({ dialect })
+  const runInScope = <T>(scope: Scope, task: () => T) => scopes.run(scope, task)
   const database: Database = {
     kysely,
+    cities: createCityLookups({
+      db: kysely,
+      clock: systemClock,
+      maxBatch: options.maxLookupBatch,
+      currentScope: () => scopes.getStore(),
+      runInScope,
+    }),
     get stats() {
       return dialect.stats
     },
@@ -50,7 +62,7 @@ export function createDatabase(options: DatabaseOptions): Database {
       return dialect.counters
     },
     createScope: (timeoutMs) => new Scope(systemClock, timeoutMs),
-    runInScope: (scope, task) => scopes.run(scope, task),
+    runInScope,
     health: () => checkHealth(database),
     close: (closeOptions) => dialect.close(closeOptions),
   }

@@ -23,11 +23,10 @@ export {
   type CitySort,
   countCities,
   createCity,
-  findCity,
-  findCityIdByName,
   listCities,
   type NewCity,
 } from './queries/cities.ts'
+export type { CityLookups } from './queries/city-lookups.ts'
 export { type Country, type CountrySort, countCountries, findCountry, listCountries } from './queries/countries.ts'
 export type { Page, PagePosition } from './queries/page.ts'
 export type { DB } from './schema.ts'

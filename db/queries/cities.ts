@@ -40,29 +40,13 @@ const sortOrders = {
   '-lastUpdate': { column: 'city.last_update', direction: 'desc' },
 } as const satisfies Record<string, SortOrder<CityColumn>>
 
-const cityColumns = [
+/** A city's columns by the names of `City`. */
+export const cityColumns = [
   'city.city_id as cityId',
   'city.city as city',
   'city.country_id as countryId',
   'city.last_update as lastUpdate',
 ] as const
-
-/** The lowest id among the cities whose name equals `name` under the column's collation; undefined when there is none. */
-export async function findCityIdByName(db: Kysely<DB>, name: string): Promise<number | undefined> {
-  const row = await db
-    .selectFrom('city')
-    .select('city_id')
-    .where('city', '=', name)
-    .orderBy('city_id')
-    .limit(1)
-    .executeTakeFirst()
-  return row?.city_id
-}
-
-/** The city with this id; undefined when there is none. */
-export async function findCity(db: Kysely<DB>, cityId: number): Promise<City | undefined> {
-  return await db.selectFrom('city').select(cityColumns).where('city_id', '=', cityId).executeTakeFirst()
-}
 
 export interface NewCity {
   /** 1-50 characters. */

@@ -1,6 +1,6 @@
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
-import { type CitySort, countCities, findCity, findCountry, listCities } from '../../db/index.ts'
+import { type CitySort, countCities, findCountry, listCities } from '../../db/index.ts'
 import type { AppDeps } from '../app.ts'
 import type { AppEnv } from '../app-env.ts'
 import { createCursorCodec } from '../cursor.ts'
@@ -89,7 +89,7 @@ const cityRoute = createRoute({
 })
 
 /** Cities: lists and single ones. */
-export function cityRoutes({ database: { kysely } }: Pick<AppDeps, 'database'>) {
+export function cityRoutes({ database: { kysely, cities } }: Pick<AppDeps, 'database'>) {
   async function listBody(c: Context<AppEnv>, query: CitiesQuery) {
     const { limit, sort, name, namePrefix, countryId } = query
     const filter = { name, namePrefix, countryId }
@@ -119,7 +119,7 @@ export function cityRoutes({ database: { kysely } }: Pick<AppDeps, 'database'>) 
       return c.json(body, 200)
     })
     .openapi(cityRoute, async (c) => {
-      const city = await findCity(kysely, c.req.valid('param').cityId)
+      const city = await cities.byId(c.req.valid('param').cityId)
       if (!city) throw new ProblemError(404, 'There is no such city.')
       const etag = cityEtag(city)
       if (matchesEtag(c.req.header('If-None-Match'), etag)) return c.body(null, 304, { ETag: etag })

@@ -1,5 +1,4 @@
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
-import { findCityIdByName } from '../../db/index.ts'
 import type { AppDeps } from '../app.ts'
 import type { AppEnv } from '../app-env.ts'
 import { deadlineHeader } from '../openapi.ts'
@@ -36,11 +35,11 @@ const seedRoute = createRoute({
 const PLAIN_TEXT = { 'Content-Type': 'text/plain; charset=utf-8' }
 
 /** `GET /?city=London`: what the service was first asked to do. */
-export function seedRoutes({ database: { kysely } }: Pick<AppDeps, 'database'>) {
+export function seedRoutes({ database: { cities } }: Pick<AppDeps, 'database'>) {
   return new OpenAPIHono<AppEnv>().openapi(seedRoute, async (c) => {
     const { city } = c.req.valid('query')
     if (city === undefined) return c.text(ROUTES, 200, PLAIN_TEXT)
-    const cityId = await findCityIdByName(kysely, city)
+    const cityId = await cities.idByName(city)
     if (cityId === undefined) return c.text(`City "${city}" not found`, 404, PLAIN_TEXT)
     return c.text(`City "${city}" is #${cityId}`, 200, PLAIN_TEXT)
   })
