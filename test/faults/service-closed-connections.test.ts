@@ -40,7 +40,7 @@ async function closeAndAsk(scenario: string, close: () => void): Promise<void> {
   const sender = createWaveSender({ url: site.service.url })
   await sender.send()
   const waves: Wave[] = []
-  for (let round = 0; round < lasting(30, 6); round += 1) {
+  for (let round = 0; round < lasting(30, 4); round += 1) {
     await sleep(900 + Math.random() * 100)
     const answers = sender.send()
     // From before the requests arrive until their statements run.
@@ -62,7 +62,7 @@ test(
       const sender = createWaveSender({ url: site.service.url })
       const waves: Wave[] = []
       await sender.send(32)
-      for (let round = 0; round < lasting(20, 6); round += 1) {
+      for (let round = 0; round < lasting(20, 3); round += 1) {
         await sleep(950 + Math.random() * 100)
         waves.push({ closedAtMs: performance.now(), records: await sender.send(32) })
       }
@@ -110,7 +110,7 @@ test(
     await sleep(1_000)
     const fromMs = performance.now()
     let killed = 0
-    for (let round = 0; round < lasting(20, 5); round += 1) {
+    for (let round = 0; round < lasting(20, 3); round += 1) {
       killed += await killSessions(server, server.account.user)
       await sleep(1_000)
     }

@@ -35,7 +35,7 @@ async function refuseAll({ scenario, start, firstSuccessWithinMs, mostAttempts =
   const fault = await start()
   site.proxy.resetCounts()
   await site.proxy.listen()
-  await sleep(lasting(10_000, 6_000))
+  await sleep(lasting(10_000, 3_000))
   await fault.lift()
   const overAtMs = performance.now()
   const attempts = [...site.proxy.acceptedAtMs]

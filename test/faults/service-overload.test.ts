@@ -39,7 +39,7 @@ test(
     // Until the pool is open and the queue full.
     await sleep(3_000)
     const fromMs = performance.now()
-    const forMs = lasting(20_000, 8_000)
+    const forMs = lasting(20_000, 4_000)
     await sleep(forMs)
     const toMs = performance.now()
     const answered = [...clients.records]

@@ -36,14 +36,18 @@ export function given(name: string, value: number, unit: Unit = ''): Figure {
   return { name, value, limit: 0, unit, bound: 'none' }
 }
 
-/** Prints a scenario's figures in one line, records them, and fails the test where one is out of bounds. */
+/**
+ * Prints a scenario's figures in one line, records them, and fails the test where one is out of bounds. What is timed
+ * is judged in the full form only, which runs on a machine that does nothing else: `npm test` judges what is counted.
+ */
 export async function reportFigures(scenario: string, server: OwnServer, figures: readonly Figure[]): Promise<void> {
   const { subject, recordFile } = faultsRun
   const record: FigureRecord = { scenario, server: describeServer(server), subject, figures }
   console.info(`[figures] ${record.server}, ${subject}: ${scenario}: ${figures.map(describeFigure).join(', ')}`)
   if (recordFile !== undefined) await appendFile(recordFile, `${serialiseFigureRecord(record)}\n`)
   if (subject === 'plain') return
-  const missed = figures.filter((figure) => !isMet(figure)).map(describeFigure)
+  const judged = figures.filter(({ unit, value }) => faultsRun.isFull || unit === '' || value === Infinity)
+  const missed = judged.filter((figure) => !isMet(figure)).map(describeFigure)
   assert.deepEqual(missed, [], scenario)
 }
 
