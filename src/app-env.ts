@@ -1,7 +1,10 @@
+import type { HttpBindings } from '@hono/node-server'
 import type { Scope } from '../db/index.ts'
 
 /** What middleware leaves for the handlers of a request. */
 export interface AppEnv {
+  /** Node's own request and response; `app.request()` has none. */
+  Bindings: Partial<HttpBindings>
   Variables: {
     readonly requestId: string
     /** Its time; only on routes that use the database. */

@@ -1,9 +1,8 @@
 import { OpenAPIHono } from '@hono/zod-openapi'
 import { methodNotAllowed } from 'hono/method-not-allowed'
-import { requestId } from 'hono/request-id'
-import { secureHeaders } from 'hono/secure-headers'
 import type { Clock, Database } from '../db/index.ts'
 import { accessLog } from './access-log.ts'
+import { answerHeaders } from './answer-headers.ts'
 import type { AppEnv } from './app-env.ts'
 import { deadline } from './deadline.ts'
 import { answerError } from './http-errors.ts'
@@ -50,8 +49,7 @@ export function createApp(deps: AppDeps) {
   const app = new OpenAPIHono<AppEnv>({ defaultHook: rejectInvalid })
   app.onError((error, c) => answerError(error, c, log))
   app.notFound((c) => answerError(new ProblemError(404, 'There is no such route.'), c, log))
-  // HSTS is for whoever ends TLS.
-  app.use(accessLog(log, clock), requestId(), secureHeaders({ strictTransportSecurity: false }), wellFormedUrl)
+  app.use(accessLog(log, clock), answerHeaders, wellFormedUrl)
   app.use(
     methodNotAllowed({
       app,

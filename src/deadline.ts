@@ -1,5 +1,5 @@
-import type { MiddlewareHandler } from 'hono'
-import type { Database } from '../db/index.ts'
+import type { Context, MiddlewareHandler } from 'hono'
+import type { Database, Scope } from '../db/index.ts'
 import type { AppEnv } from './app-env.ts'
 import { badRequest } from './problem.ts'
 
@@ -20,17 +20,26 @@ export function deadline(
 ): MiddlewareHandler<AppEnv> {
   return async function deadline(c, next) {
     const scope = database.createScope(effectiveTimeoutMs(c.req.header(REQUEST_TIMEOUT_HEADER), timeoutMs))
-    const leave = () => scope.abort(new ClientLeftError('the client closed the connection'))
     c.set('scope', scope)
-    const { signal } = c.req.raw
-    if (signal.aborted) leave()
-    else signal.addEventListener('abort', leave, { once: true })
+    abortWhenClientLeaves(c, scope)
     try {
       await database.runInScope(scope, next)
     } finally {
       scope.end()
     }
   }
+}
+
+function abortWhenClientLeaves({ env, req }: Context<AppEnv>, scope: Scope): void {
+  const leave = () => scope.abort(new ClientLeftError('the client closed the connection'))
+  const outgoing = env?.outgoing
+  if (outgoing) {
+    // Not the Request's signal: node-server would make a whole Request for it.
+    outgoing.once('close', () => {
+      if (!outgoing.writableFinished) leave()
+    })
+  } else if (req.raw.signal.aborted) leave()
+  else req.raw.signal.addEventListener('abort', leave, { once: true })
 }
 
 /** The client's `Request-Timeout` in seconds where it is less than ours; ours otherwise. */

@@ -13,6 +13,7 @@ import {
 } from 'kysely'
 import { test } from 'vitest'
 import type { Database, DB } from '../../db/index.ts'
+import { createCityLookups } from '../../db/queries/city-lookups.ts'
 import { Scope } from '../../db/scope.ts'
 import { type AppDeps, createApp } from '../../src/app.ts'
 import { createManualClock } from './manual-clock.ts'
@@ -45,11 +46,14 @@ function createFakeKysely(answer: () => Promise<QueryResult<unknown>>): Kysely<D
 function setUp(answer: () => Promise<QueryResult<unknown>>, others: Partial<AppDeps> = {}) {
   const clock = createManualClock()
   const { log, lines } = createMemoryLog()
+  const kysely = createFakeKysely(answer)
+  const runInScope = <T>(scope: Scope, task: () => T) => scopes.run(scope, task)
   const app = createApp({
     database: {
-      kysely: createFakeKysely(answer),
+      kysely,
+      cities: createCityLookups({ db: kysely, clock, currentScope: () => scopes.getStore(), runInScope }),
       createScope: (timeoutMs) => new Scope(clock, timeoutMs),
-      runInScope: (scope, task) => scopes.run(scope, task),
+      runInScope,
       health: async () => ({ status: 'fail', reason: 'ECONNREFUSED', pool }),
     } as Partial<Database> as Database, // Just what the routes use.
     schema: { isCurrent: async () => Promise.reject(new Error('no database')) },
