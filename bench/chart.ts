@@ -4,45 +4,42 @@ import type { Cell, Metric } from './summary.ts'
 
 export type Theme = 'light' | 'dark'
 
-/** Text, lines behind the marks, and a colour for each stack in turn; told apart by people who see few colours too. */
-const themes = {
+interface Palette {
+  readonly ink: string
+  /** Lines behind the marks. */
+  readonly grid: string
+  /** Of stacks that have a colour of their own, by name. */
+  readonly named: Readonly<Record<string, string>>
+  /** Of the others, in turn. */
+  readonly others: readonly string[]
+}
+
+const palettes: Record<Theme, Palette> = {
   light: {
     ink: '#1f2328',
     grid: '#d8dee4',
-    ours: '#cf222e',
-    ownWay: '#bc4c00',
-    others: [
-      '#0969da',
-      '#8250df',
-      '#1a7f37',
-      '#9a6700',
-      '#bf3989',
-      '#57606a',
-      '#0a7b83',
-      '#6e7781',
-      '#3d5a80',
-      '#7a5c00',
-    ],
+    named: {
+      service: '#cf222e',
+      pooled: '#e08a00',
+      stock: '#0969da',
+      'per-request': '#57606a',
+      'no-database': '#b1bac4',
+    },
+    others: ['#8250df', '#1a7f37', '#bf3989', '#0a7b83', '#7a5c00', '#3d5a80'],
   },
   dark: {
     ink: '#e6edf3',
     grid: '#30363d',
-    ours: '#ff7b72',
-    ownWay: '#ffa657',
-    others: [
-      '#58a6ff',
-      '#d2a8ff',
-      '#56d364',
-      '#e3b341',
-      '#f778ba',
-      '#8b949e',
-      '#39c5cf',
-      '#b1bac4',
-      '#a5c9f3',
-      '#d4b95e',
-    ],
+    named: {
+      service: '#ff7b72',
+      pooled: '#ffa657',
+      stock: '#58a6ff',
+      'per-request': '#8b949e',
+      'no-database': '#6e7681',
+    },
+    others: ['#d2a8ff', '#56d364', '#f778ba', '#39c5cf', '#d4b95e', '#a5c9f3'],
   },
-} as const
+}
 
 export interface ChartOptions {
   /** Of one workload. */
@@ -58,32 +55,35 @@ export async function renderChart(options: ChartOptions): Promise<string> {
 }
 
 function chartSpec({ cells, stacks, title, theme }: ChartOptions): object {
-  const { ink, grid, ours, ownWay, others } = themes[theme]
+  const { ink, grid } = palettes[theme]
   const shown = stacks.filter(({ name }) => cells.some(({ stack }) => stack === name))
-  const colours = { service: ours, pooled: ownWay } as Readonly<Record<string, string>>
-  let next = 0
-  const colourOf = ({ name }: StackTitle) => colours[name] ?? others[next++ % others.length] ?? ink
   const color = {
     field: 'stack',
     type: 'nominal',
     title: null,
-    scale: { domain: shown.map((stack) => stack.title), range: shown.map(colourOf) },
-    legend: { orient: 'bottom', columns: 3, symbolType: 'stroke', symbolStrokeWidth: 3, labelLimit: 260 },
-  } as const
-  const panel = (metric: Metric, heading: string) => ({
-    title: { text: heading, anchor: 'start', fontWeight: 'normal', fontSize: 12, color: ink },
-    width: 330,
-    height: 260,
-    data: { values: rowsOf(cells, shown, metric) },
-    encoding: {
-      x: { field: 'connections', type: 'ordinal', title: 'connections', axis: { labelAngle: 0 } },
-      color,
-    },
-    layer: [
-      { mark: { type: 'rule', strokeWidth: 1.5 }, encoding: { y: axisOf('low'), y2: { field: 'high' } } },
-      { mark: { type: 'line', strokeWidth: 2, point: { size: 28 } }, encoding: { y: axisOf('median') } },
-    ],
-  })
+    scale: { domain: shown.map((stack) => stack.title), range: coloursOf(shown, theme) },
+    legend: { symbolType: 'stroke', symbolStrokeWidth: 3, labelLimit: 0 },
+  }
+  const panel = (metric: Metric, heading: string) => {
+    const values = rowsOf(cells, shown, metric)
+    return {
+      title: { text: heading, anchor: 'start', fontWeight: 'normal', fontSize: 12, color: ink },
+      width: 280,
+      height: 280,
+      data: { values },
+      encoding: { x: { field: 'connections', type: 'ordinal', title: 'connections', axis: { labelAngle: 0 } }, color },
+      layer: [
+        { mark: { type: 'rule', strokeWidth: 1.5 }, encoding: { y: axisOf('low', values), y2: { field: 'high' } } },
+        {
+          mark: { type: 'line', point: { size: 28 } },
+          encoding: {
+            y: axisOf('median', values),
+            strokeWidth: { condition: { test: 'datum.isOurs', value: 4 }, value: 1.5 },
+          },
+        },
+      ],
+    }
+  }
   return {
     $schema: 'https://vega.github.io/schema/vega-lite/v6.json',
     title: { text: title, anchor: 'start', fontSize: 14, color: ink, offset: 12 },
@@ -102,29 +102,50 @@ function chartSpec({ cells, stacks, title, theme }: ChartOptions): object {
       },
       legend: { labelColor: ink },
     },
-    hconcat: [
-      panel('requestsPerSecond', 'Requests per second (logarithmic; more is better)'),
-      panel('stackCpuMs', 'CPU of the service per request in ms (logarithmic; less is better)'),
-    ],
+    hconcat: [panel('requestsPerSecond', 'Requests per second'), panel('stackCpuMs', 'CPU ms per request')],
   }
 }
 
-function axisOf(field: 'median' | 'low') {
-  return {
-    field,
-    type: 'quantitative',
-    title: null,
-    scale: { type: 'log', nice: false },
-    axis: { format: '~g', tickCount: 6 },
-  } as const
+function coloursOf(stacks: readonly StackTitle[], theme: Theme): readonly string[] {
+  const { named, others, ink } = palettes[theme]
+  const turns = others.values()
+  return stacks.map(({ name }) => named[name] ?? turns.next().value ?? ink)
 }
 
-function rowsOf(cells: readonly Cell[], stacks: readonly StackTitle[], metric: Metric) {
+interface Row {
+  readonly stack: string
+  /** Its line is thicker. */
+  readonly isOurs: boolean
+  readonly connections: number
+  readonly median: number
+  readonly low: number
+  readonly high: number
+}
+
+function rowsOf(cells: readonly Cell[], stacks: readonly StackTitle[], metric: Metric): readonly Row[] {
   return cells.flatMap(({ stack, connections, figures }) => {
     const [title, summary] = [stacks.find(({ name }) => name === stack)?.title, figures[metric]]
     // A logarithm has no zero: a slice without a tick of CPU.
     if (title === undefined || summary === undefined || summary.min <= 0) return []
     const { low, high } = summary.interval ?? { low: summary.min, high: summary.max }
-    return { stack: title, connections, median: summary.median, low, high }
+    return { stack: title, isOurs: stack === 'service', connections, median: summary.median, low, high }
   })
+}
+
+function axisOf(field: 'median' | 'low', rows: readonly Row[]) {
+  const values = logTicks(Math.min(...rows.map(({ low }) => low)), Math.max(...rows.map(({ high }) => high)))
+  return {
+    field,
+    type: 'quantitative',
+    title: null,
+    scale: { type: 'log', nice: false },
+    axis: { values, format: '~r' },
+  }
+}
+
+/** 1, 2 and 5 of every power of ten within the range: vega's own ticks of a logarithm are too many to read. */
+export function logTicks(low: number, high: number): readonly number[] {
+  const powers = Array.from({ length: 16 }, (_, index) => index - 6)
+  const ticks = powers.flatMap((power) => [1, 2, 5].map((digit) => Number(`${digit}e${power}`)))
+  return ticks.filter((tick) => tick >= low && tick <= high)
 }

@@ -71,8 +71,8 @@ async function measureRounds(deps: CompareDeps, running: readonly RunningStack[]
         found.push(await measureSlice(deps, { one, workload, connections, round }))
       }
       slices.push(...found)
-      const texts = found.map(({ stack, requestsPerSecond, errors }) =>
-        [stack, Math.round(requestsPerSecond), ...(errors > 0 ? [`(${errors} ERRORS)`] : [])].join(' '),
+      const texts = found.map(({ stack, requestsPerSecond, errorText }) =>
+        [stack, Math.round(requestsPerSecond), ...(errorText ? [`(ERRORS: ${errorText})`] : [])].join(' '),
       )
       progress.step(
         `round ${round}/${options.rounds}, ${workload.name}, c=${connections}: ${texts.join(', ')} requests/s`,

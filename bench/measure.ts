@@ -16,6 +16,8 @@ export interface Figures {
   readonly memoryMb: number
   readonly requests: number
   readonly errors: number
+  /** Which; empty without any. */
+  readonly errorText: string
 }
 
 export interface Measurement {
@@ -49,6 +51,10 @@ export async function measure(measurement: Measurement): Promise<Figures> {
     memoryMb: sum(await Promise.all(stacks.map(({ pid }) => readMemoryMb(pid)))),
     requests,
     errors: sum(results.map(({ errors }) => errors)),
+    errorText: results
+      .map(({ errorText }) => errorText)
+      .filter(Boolean)
+      .join(', '),
   }
 }
 

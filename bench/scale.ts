@@ -30,6 +30,7 @@ export async function measurePoints(points: readonly Point[], deps: RunDeps): Pr
       if (stopping.aborted) break
       const figures = await measure({ ...point, generator, server, seconds: options.seconds })
       found.get(point)?.push(figures)
+      if (figures.errorText) progress.say(`${point.at}, ${point.subject}: errors: ${figures.errorText}`)
     }
     progress.step(`round ${round}/${options.rounds}`)
   }

@@ -24,7 +24,7 @@ export function summarise(values: readonly number[]): Summary {
 function medianInterval(sorted: readonly number[]): Summary['interval'] {
   const rank = rankOf95(sorted.length)
   const [low, high] = [sorted[rank - 1], sorted[sorted.length - rank]]
-  return rank === 0 || low === undefined || high === undefined ? undefined : { low, high }
+  return low === undefined || high === undefined ? undefined : { low, high }
 }
 
 /** The largest rank r with 2 P(fewer than r of `count` fair coins show heads) <= 5 %; 0 when there is none. */

@@ -8,8 +8,7 @@ export function renderText(table: Table): string {
     .map((row) =>
       row
         .map((cell, column) => (column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0)))
-        .join('  ')
-        .trimEnd(),
+        .join('  '),
     )
     .join('\n')
 }

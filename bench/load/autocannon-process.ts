@@ -32,6 +32,7 @@ async function run({ url, workload, connections, seconds }: Load): Promise<LoadR
     p50Ms: percentile(answered, 0.5),
     p99Ms: percentile(answered, 0.99),
     errors: errors + non2xx,
+    errorText: errors + non2xx === 0 ? '' : `connection or timeout ${errors}, status ${non2xx}`,
   }
 }
 

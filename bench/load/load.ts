@@ -16,6 +16,8 @@ export interface LoadResult {
   readonly p99Ms: number
   /** Answers other than 2xx, failed or lost connections, answers that came too late. */
   readonly errors: number
+  /** Which; empty without any. */
+  readonly errorText: string
 }
 
 export interface LoadGenerator {

@@ -78,30 +78,22 @@ function quote(text: string): string {
   return JSON.stringify(text)
 }
 
-interface WrkFigures {
-  readonly requests: number
-  readonly us: number
-  readonly p50Us: number
-  readonly p99Us: number
-  readonly connect: number
-  readonly read: number
-  readonly write: number
-  readonly timeout: number
-  readonly status: number
-}
+const errorKinds = ['connect', 'read', 'write', 'timeout', 'status'] as const
+type WrkFigures = Readonly<Record<'requests' | 'us' | 'p50Us' | 'p99Us' | (typeof errorKinds)[number], number>>
 
 /** @throws Error with the output when the script's line is missing, or when nothing was answered */
 export function parseWrkOutput(output: string): LoadResult {
   const line = output.split('\n').find((candidate) => candidate.startsWith(RESULT))
   if (line === undefined) throw new Error(`wrk said nothing that can be read:\n${output}`)
   const found = JSON.parse(line.slice(RESULT.length)) as WrkFigures
-  const { requests, us, p50Us, p99Us, connect, read, write, timeout, status } = found
+  const { requests, us, p50Us, p99Us } = found
   if (requests === 0) throw new Error(`wrk got no answer:\n${output}`)
   return {
     requests,
     seconds: us / 1e6,
     p50Ms: p50Us / 1000,
     p99Ms: p99Us / 1000,
-    errors: connect + read + write + timeout + status,
+    errors: errorKinds.reduce((total, kind) => total + found[kind], 0),
+    errorText: errorKinds.flatMap((kind) => (found[kind] > 0 ? `${kind} ${found[kind]}` : [])).join(', '),
   }
 }
