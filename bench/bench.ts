@@ -14,6 +14,8 @@ import { describeSetup } from './setup.ts'
 
 const progress = createProgress((text) => process.stderr.write(text))
 const stopping = new AbortController()
+// Every stack has a listener that kills it when this process ends.
+process.setMaxListeners(100)
 process.on('SIGINT', () => {
   if (stopping.signal.aborted) process.exit(130)
   progress.say('ending after this slice; once more ends at once')

@@ -1,7 +1,7 @@
 import { renderChart, type Theme } from './chart.ts'
 import type { CityRow } from './city-rows.ts'
 import { publishBlock, writeProjectFile } from './publish.ts'
-import { loadTable, metricTable, type StackTitle, targetTable } from './report.ts'
+import { loadTable, memoryTable, metricTable, type StackTitle, targetTable } from './report.ts'
 import { captionOf, type Setup } from './setup.ts'
 import { type Cell, type Slice, summariseSlices } from './summary.ts'
 import { renderMarkdown, renderText } from './table.ts'
@@ -17,21 +17,22 @@ export interface CompareRun {
   readonly cities: readonly CityRow[]
 }
 
-const docMetrics = ['requestsPerSecond', 'stackCpuMs', 'databaseCpuMs', 'p99Ms', 'memoryMb'] as const
+const docMetrics = ['requestsPerSecond', 'p50Ms', 'p99Ms', 'stackCpuMs', 'databaseCpuMs'] as const
 
 /** For the terminal. */
 export function describeCompare({ setup, stacks, slices, cities }: CompareRun): string {
   const cells = summariseSlices(slices)
   const loads = Map.groupBy(cells, ({ workload, connections }) => `${workload} c=${connections}`)
-  const tables = [...loads.values()].map((group) => {
-    const [{ workload, connections } = {}] = group as [Cell]
-    const heading =
-      workload === undefined ? '' : `${createWorkload(workload, cities).title}, ${connections} connections`
-    return `\n${heading}\n${renderText(loadTable(group, stacks))}`
+  const tables = [...loads.values()].flatMap((group) => {
+    const [first] = group
+    if (first === undefined) return []
+    const { title } = createWorkload(first.workload, cities)
+    return `\n${title}, ${first.connections} connections\n${renderText(loadTable(group, stacks))}`
   })
   const targets = judgeTargets(slices)
   const ratios = targets.length === 0 ? [] : [`\nstill-here beside the others\n${renderText(targetTable(targets))}`]
-  return [captionOf(setup), ...tables, ...ratios].join('\n')
+  const memory = `\n${renderText(memoryTable(slices, stacks))}`
+  return [captionOf(setup), ...tables, memory, ...ratios].join('\n')
 }
 
 /** All that was measured, for other programs. */
@@ -60,8 +61,9 @@ export async function publishCompare(run: CompareRun): Promise<void> {
   const caption = `${captionOf(run.setup)} Medians of ${run.rounds} interleaved slices of ${run.seconds} s with their 95 % interval.`
   const workloads = [...new Set(cells.map(({ workload }) => workload))]
   const tables = workloads.flatMap((workload) => tablesOf(workload, cells, run))
-  const ratios = `### Beside the others\n\n${renderMarkdown(targetTable(targets))}`
-  await publishBlock('docs/performance.md', 'compare', [caption, ...tables, ratios].join('\n\n'))
+  const memory = `### Memory\n\n${renderMarkdown(memoryTable(run.slices, run.stacks))}`
+  const ratios = `### The service's targets\n\n${renderMarkdown(targetTable(targets))}`
+  await publishBlock('docs/performance.md', 'compare', [caption, ...tables, memory, ratios].join('\n\n'))
   await publishBlock('README.md', 'chart', `${pictureOf('requests per second and CPU per request')}\n\n${caption}`)
 }
 

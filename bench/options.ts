@@ -64,6 +64,8 @@ const settings = {
   generator: { type: 'string' },
 } as const
 
+const comparisonOnly = ['peers', 'modes', 'concurrency', 'workloads'] as const
+
 /** Undefined when help was asked for. @throws UsageError */
 export function parseOptions(args: readonly string[]): BenchOptions | undefined {
   const values = parse(args)
@@ -72,6 +74,9 @@ export function parseOptions(args: readonly string[]): BenchOptions | undefined 
   const { quick: isQuick, peers: hasPeers, publish: publishes } = values
   const what = values.scale ? 'scale' : 'compare'
   if (isQuick && publishes) problems.push('--publish: not with --quick, whose figures are rough')
+  for (const name of what === 'scale' ? comparisonOnly : []) {
+    if (values[name]) problems.push(`--${name}: not with --scale, which chooses for itself`)
+  }
   const database = readDatabase(values.database, problems)
   const [defaultConcurrency, defaultRounds] = isQuick ? ['1,16', '1'] : ['1,4,8,16,64', values.scale ? '5' : '20']
   const concurrency = listOf(values.concurrency ?? defaultConcurrency).map((text) =>

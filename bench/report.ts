@@ -1,5 +1,5 @@
-import type { Summary } from './statistics.ts'
-import type { Cell, Metric } from './summary.ts'
+import { type Summary, summarise } from './statistics.ts'
+import type { Cell, Metric, Slice } from './summary.ts'
 import type { Table } from './table.ts'
 import type { TargetResult } from './targets.ts'
 
@@ -48,6 +48,26 @@ export function metricTable(cells: readonly Cell[], stacks: readonly StackTitle[
         return summary === undefined ? '' : `${medianText(summary, metric)} (${spreadText(summary, metric)})`
       }),
     ]),
+  ]
+}
+
+/** What each stack has in memory in its first and in its last round: it must not grow with the requests. */
+export function memoryTable(slices: readonly Slice[], stacks: readonly StackTitle[]): Table {
+  const rounds = slices.map(({ round }) => round)
+  const [first, last] = [Math.min(...rounds), Math.max(...rounds)]
+  const megabytesIn = (round: number, own: readonly Slice[]) => {
+    const values = own.filter((slice) => slice.round === round).map(({ memoryMb }) => memoryMb)
+    return values.length === 0 ? '' : withDigits(summarise(values).median, 'memoryMb')
+  }
+  return [
+    ['memory', 'requests', `MB in round ${first}`, `MB in round ${last}`],
+    ...stacks.flatMap(({ name, title }) => {
+      const own = slices.filter(({ stack }) => stack === name)
+      const requests = own.reduce((total, slice) => total + slice.requests, 0)
+      return own.length === 0
+        ? []
+        : [[title, requests.toLocaleString('en'), megabytesIn(first, own), megabytesIn(last, own)]]
+    }),
   ]
 }
 

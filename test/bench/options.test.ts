@@ -70,6 +70,14 @@ test('rough figures are never published', () => {
   assert.deepEqual(problemsOf('--quick', '--publish'), ['--publish: not with --quick, whose figures are rough'])
 })
 
+test('what only the comparison knows is refused with --scale, not passed over', () => {
+  assert.deepEqual(problemsOf('--scale', '--peers', '--modes', 'stock'), [
+    '--peers: not with --scale, which chooses for itself',
+    '--modes: not with --scale, which chooses for itself',
+  ])
+  assert.equal(parseOptions(['--scale'])?.rounds, 5)
+})
+
 test('options that there are not, and stray words, are refused', () => {
   assert.match(problemsOf('--round', '3').join(), /--round/)
   assert.match(problemsOf('fast').join(), /fast/)
