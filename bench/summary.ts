@@ -10,7 +10,7 @@ export interface Slice extends Figures {
   readonly round: number
 }
 
-export const metrics = ['requestsPerSecond', 'p50Ms', 'p99Ms', 'stackCpuMs', 'databaseCpuMs', 'memoryMb'] as const
+const metrics = ['requestsPerSecond', 'p50Ms', 'p99Ms', 'stackCpuMs', 'databaseCpuMs', 'memoryMb'] as const
 export type Metric = (typeof metrics)[number]
 
 /** Several slices together. */

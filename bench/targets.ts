@@ -2,7 +2,7 @@ import type { Summary } from './statistics.ts'
 import { type Comparison, compareStacks, type Slice } from './summary.ts'
 
 /** How good the service means to be beside another stack. */
-export interface Target extends Comparison {
+interface Target extends Comparison {
   readonly bound: 'atLeast' | 'atMost'
   readonly limit: number
 }

@@ -21,6 +21,8 @@ declare module 'autocannon' {
     /** Lost connections and timeouts. */
     readonly errors: number
     readonly non2xx: number
+    /** In seconds. */
+    readonly duration: number
   }
   export interface Run extends Promise<Result> {
     on(event: 'response', listener: (client: Client, status: number, bytes: number, ms: number) => void): this
