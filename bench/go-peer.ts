@@ -10,8 +10,14 @@ const execute = promisify(execFile)
 /** Where Debian's golang-github-go-sql-driver-mysql-dev puts the driver's source. */
 const debianSources = '/usr/share/gocode'
 
+interface GoPeer {
+  readonly program: string
+  /** `1.19.8`. */
+  readonly version: string
+}
+
 /** Builds the Go peer; undefined, with one line that says why, where it cannot be built. */
-export async function buildGoPeer(say: (line: string) => void): Promise<string | undefined> {
+export async function buildGoPeer(say: (line: string) => void): Promise<GoPeer | undefined> {
   const skip = (why: string) => say(`Go is left out: ${why}`)
   const version = await execute('go', ['version']).catch(() => undefined)
   if (version === undefined) return void skip('`go` is not installed (Debian: golang-go)')
@@ -26,7 +32,7 @@ export async function buildGoPeer(say: (line: string) => void): Promise<string |
       // No modules: the driver comes from the system's package, not from the network.
       env: { ...process.env, GO111MODULE: 'off', GOPATH: debianSources },
     })
-    return program
+    return { program, version: /\d[\d.]*/.exec(version.stdout)?.[0] ?? 'unknown' }
   } catch (error) {
     return void skip(error instanceof Error ? error.message : String(error))
   }

@@ -82,6 +82,12 @@ export async function findPeers(say: (line: string) => void): Promise<readonly S
   if (go === undefined) return npmPeers
   return [
     ...npmPeers,
-    { name: 'go', title: 'Go net/http + database/sql', command: [go], environment: {}, workloads: reads },
+    {
+      name: 'go',
+      title: `Go ${go.version} net/http + database/sql`,
+      command: [go.program],
+      environment: {},
+      workloads: reads,
+    },
   ]
 }
