@@ -21,6 +21,7 @@ const docMetrics = ['requestsPerSecond', 'p50Ms', 'p99Ms', 'stackCpuMs', 'databa
 
 /** For the terminal. */
 export function describeCompare({ setup, stacks, slices, cities }: CompareRun): string {
+  if (slices.length === 0) return 'nothing was measured'
   const cells = summariseSlices(slices)
   const loads = Map.groupBy(cells, ({ workload, connections }) => `${workload} c=${connections}`)
   const tables = [...loads.values()].flatMap((group) => {
