@@ -65,14 +65,20 @@ const npmPeers: readonly Stack[] = [
   workloads: reads,
 }))
 
+/** @throws RangeError when there is none of this name */
+export function findOwnStack(name: string): Stack {
+  const found = ownStacks.find((stack) => stack.name === name)
+  if (found === undefined) throw new RangeError(`no stack '${name}'`)
+  return found
+}
+
 /** The stacks to measure. @throws UsageError for a name that there is not */
 export function chooseStacks(modes: readonly string[] | undefined, peers: readonly Stack[]): readonly Stack[] {
   const all = [...ownStacks, ...peers]
   if (modes === undefined) return all
   const known = all.map(({ name }) => name)
   const unknown = modes.filter((mode) => !known.includes(mode))
-  if (unknown.length > 0)
-    throw new UsageError([`--modes: must be of ${known.join(', ')}; got '${unknown.join("', '")}'`])
+  if (unknown.length > 0) throw new UsageError([`--modes: must be of ${known.join(', ')}; got '${unknown.join(', ')}'`])
   return all.filter(({ name }) => modes.includes(name))
 }
 
