@@ -26,7 +26,7 @@ export const fullSteps: ScaleSteps = {
 }
 export const quickSteps: ScaleSteps = { connections: [1, 64, 1024], pools: [1, 16], rows: [600, 60_000] }
 
-export interface PlanDeps extends RunDeps {
+interface PlanDeps extends RunDeps {
   readonly stock: Stack
   readonly service: Stack
   readonly seed: Workload
