@@ -5,6 +5,7 @@ import { type AddressInfo, connect } from 'node:net'
 import { resolve } from 'node:path'
 import { startLocalDatabase } from '../db/local/local-database.ts'
 import { migrateToLatest } from '../db/migrator.ts'
+import { summarise } from './statistics.ts'
 
 const PAIRS = 30
 const SLICE_MS = 700
@@ -61,15 +62,6 @@ async function measure(side: Side): Promise<number> {
   return ((await cpuUs(side)) - before) / answers
 }
 
-/** The median and the order statistics that hold it with 95 % (binomial, normal approximation). */
-function median(values: readonly number[]): { readonly middle: number; readonly low: number; readonly high: number } {
-  const sorted = values.toSorted((a, b) => a - b)
-  const half = sorted.length / 2
-  const reach = 0.98 * Math.sqrt(sorted.length)
-  const at = (index: number) => sorted[Math.min(sorted.length - 1, Math.max(0, Math.round(index)))] ?? Number.NaN
-  return { middle: at(half - 0.5), low: at(half - reach - 0.5), high: at(half + reach - 0.5) }
-}
-
 const say = (line: string) => process.stderr.write(`${line}\n`)
 const local = await startLocalDatabase({
   folder: resolve(project, '.local'),
@@ -93,13 +85,13 @@ try {
     pairs.push({ plainUs, resilientUs })
     say(`pair ${pair}/${PAIRS}: plain ${plainUs.toFixed(1)} us, resilient ${resilientUs.toFixed(1)} us`)
   }
-  const ratio = median(pairs.map(({ plainUs, resilientUs }) => resilientUs / plainUs))
-  const plainUs = median(pairs.map((pair) => pair.plainUs)).middle
-  const resilientUs = median(pairs.map((pair) => pair.resilientUs)).middle
+  const ratio = summarise(pairs.map(({ plainUs, resilientUs }) => resilientUs / plainUs))
+  const plainUs = summarise(pairs.map((pair) => pair.plainUs)).median
+  const resilientUs = summarise(pairs.map((pair) => pair.resilientUs)).median
   process.stdout.write(
     `${local.description}\n${CLIENTS} clients, ${PAIRS} pairs of ${SLICE_MS} ms: ` +
       `plain ${plainUs.toFixed(1)} us, resilient ${resilientUs.toFixed(1)} us of CPU a request; ` +
-      `ratio ${ratio.middle.toFixed(3)} (95 %: ${ratio.low.toFixed(3)} to ${ratio.high.toFixed(3)})\n`,
+      `ratio ${ratio.median.toFixed(3)} (95 %: ${ratio.interval?.low.toFixed(3)} to ${ratio.interval?.high.toFixed(3)})\n`,
   )
   for (const { child } of [plain, resilient]) child.disconnect()
 } finally {

@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict'
+import { test } from 'vitest'
+import { parseOptions, UsageError } from '../../bench/options.ts'
+
+function problemsOf(...args: string[]): readonly string[] {
+  try {
+    parseOptions(args)
+  } catch (error) {
+    assert.ok(error instanceof UsageError, String(error))
+    return error.message.split('\n').slice(0, -1)
+  }
+  return []
+}
+
+test('without arguments it compares everything on a database of its own', () => {
+  assert.deepEqual(parseOptions([]), {
+    what: 'compare',
+    isQuick: false,
+    publishes: false,
+    hasPeers: false,
+    database: { name: 'local' },
+    concurrency: [1, 4, 8, 16, 64],
+    workloads: ['seed', 'city', 'cities', 'create'],
+    seconds: 1,
+    rounds: 20,
+  })
+})
+
+test('lists and numbers are taken as given, each value once', () => {
+  const options = parseOptions([
+    ...['--modes', 'stock,service', '--concurrency', '16,64,16', '--workloads', 'city'],
+    ...['--seconds', '3', '--rounds', '7', '--generator', 'autocannon', '--database', 'mysql://root:pw@127.0.0.1:3307'],
+  ])
+  assert.deepEqual(options?.modes, ['stock', 'service'])
+  assert.deepEqual(options?.concurrency, [16, 64])
+  assert.deepEqual(options?.workloads, ['city'])
+  assert.equal(options?.seconds, 3)
+  assert.equal(options?.rounds, 7)
+  assert.equal(options?.generator, 'autocannon')
+  assert.deepEqual(options?.database, {
+    name: 'server',
+    server: { host: '127.0.0.1', port: 3307, user: 'root', password: 'pw' },
+  })
+})
+
+test('--help wins over everything else', () => {
+  assert.equal(parseOptions(['--help', '--rounds', 'many']), undefined)
+})
+
+test('every wrong value is told at once', () => {
+  assert.deepEqual(
+    problemsOf('--rounds', '0', '--seconds', '61', '--concurrency', '1,x,4097', '--workloads', 'seed,all'),
+    [
+      "--concurrency: must be an integer from 1 to 4096; got 'x'",
+      "--concurrency: must be an integer from 1 to 4096; got '4097'",
+      "--workloads: must be of seed, city, cities, create; got 'all'",
+      "--seconds: must be an integer from 1 to 60; got '61'",
+      "--rounds: must be an integer from 1 to 1000; got '0'",
+    ],
+  )
+})
+
+test('a password in a wrong --database is not repeated', () => {
+  const expected = ['--database: must be local, docker or mysql://user:password@host:port']
+  assert.deepEqual(problemsOf('--database', 'postgres://root:secret@db'), expected)
+  assert.deepEqual(problemsOf('--database', 'auto'), expected)
+})
+
+test('rough figures are never published', () => {
+  assert.deepEqual(problemsOf('--quick', '--publish'), ['--publish: not with --quick, whose figures are rough'])
+})
+
+test('what only the comparison knows is refused with --scale, not passed over', () => {
+  assert.deepEqual(problemsOf('--scale', '--peers', '--modes', 'stock'), [
+    '--peers: not with --scale, which chooses for itself',
+    '--modes: not with --scale, which chooses for itself',
+  ])
+  assert.equal(parseOptions(['--scale'])?.rounds, 5)
+})
+
+test('options that there are not, and stray words, are refused', () => {
+  assert.match(problemsOf('--round', '3').join(), /--round/)
+  assert.match(problemsOf('fast').join(), /fast/)
+})
