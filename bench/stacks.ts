@@ -10,8 +10,8 @@ const reads = ['seed', 'city', 'cities'] as const
 // The access log off: the other stacks write none.
 const serviceSettings = { WRITE_TOKENS: WRITE_TOKEN, LOG_LEVEL: 'warn' }
 
-/** What switches the hot path off and leaves the pool as it is. Empty while there is no hot path. */
-const withoutHotPath: Readonly<Record<string, string>> = {}
+/** What switches the hot path off and leaves the pool as it is. */
+const withoutHotPath = { PREPARED_STATEMENTS: 'off', LOOKUP_BATCH: '1' }
 
 const ownStacks: readonly Stack[] = [
   {

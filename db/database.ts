@@ -14,6 +14,8 @@ export interface DatabaseOptions {
   readonly connection: ConnectionOptions
   readonly pool?: Partial<PoolOptions>
   readonly strategy?: 'pooled' | 'per-request'
+  /** Whether statements are prepared when they come again. Default true. */
+  readonly arePrepared?: boolean | undefined
   /** Most lookups of single rows that share a statement, 1 to 32; 32 by default. */
   readonly maxLookupBatch?: number | undefined
   readonly onEvent?: (event: PoolEvent) => void

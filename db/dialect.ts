@@ -32,6 +32,8 @@ export interface ResilientMysqlOptions {
   readonly connection: ConnectionOptions
   /** The settings of `poolSettings`; what is left out has its default. */
   readonly pool?: Partial<PoolOptions>
+  /** Whether statements are prepared when they come again, which not every proxy can. Default true. */
+  readonly arePrepared?: boolean | undefined
   /** `pooled`, the default, or a new connection for each use: slow, and a yardstick. */
   readonly strategy?: 'pooled' | 'per-request'
   /** The deadline of whoever runs a statement now; without one `acquireTimeoutMs` bounds the wait for a connection. */
@@ -61,7 +63,9 @@ export class ResilientMysqlDialect implements Dialect {
       options.onEvent?.(event)
     }
     const turn = new LoopTurn()
-    const connect = createConnector(options.connection, { clock, turn, connectTimeoutMs: pool.connectTimeoutMs })
+    const { arePrepared = true } = options
+    const { connectTimeoutMs } = pool
+    const connect = createConnector(options.connection, { clock, turn, connectTimeoutMs, arePrepared })
     const source =
       options.strategy === 'per-request'
         ? new PerRequestSource({ connect })

@@ -15,6 +15,7 @@ export {
   UnknownCountryError,
 } from './errors.ts'
 export type { HealthReport } from './health.ts'
+export { MAX_LOOKUP_BATCH } from './point-lookup.ts'
 export { type PoolOptions, PoolOptionsError, poolSettings } from './pool/options.ts'
 export type { EvictReason, PoolCounters, PoolEvent, PoolStats } from './pool/stats.ts'
 export {

@@ -11,6 +11,8 @@ export interface Config {
   readonly logLevel: string
   readonly requestTimeoutMs: number
   readonly poolSize: number
+  readonly arePrepared: boolean
+  readonly maxLookupBatch: number
   readonly connectionStrategy: 'pooled' | 'per-request'
   /** Absent: `WRITE_TOKENS` is not set. */
   readonly writeTokens?: ReadTokens
@@ -41,6 +43,8 @@ export function parseConfig(env: Env, readFile: ReadFile = (path) => readFileSyn
     logLevel: reader.value('LOG_LEVEL'),
     requestTimeoutMs: reader.value('REQUEST_TIMEOUT_MS'),
     poolSize: reader.value('POOL_SIZE'),
+    arePrepared: reader.value('PREPARED_STATEMENTS') === 'on',
+    maxLookupBatch: reader.value('LOOKUP_BATCH'),
     connectionStrategy: reader.value('CONNECTION_STRATEGY'),
     ...(writeTokens && { writeTokens }),
     ...(commit !== undefined && { commit }),

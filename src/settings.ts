@@ -1,3 +1,5 @@
+import { MAX_LOOKUP_BATCH } from '../db/index.ts'
+
 /** What is wrong with a setting. */
 export interface SettingProblem {
   readonly name: string
@@ -65,6 +67,16 @@ export const settings = {
     fallback: '5000',
   },
   POOL_SIZE: { about: 'Most database connections at once.', ...integer(1, 1000), fallback: '16' },
+  PREPARED_STATEMENTS: {
+    about: '`off` sends every statement as text, for proxies that cannot do better.',
+    ...choice('on', 'off'),
+    fallback: 'on',
+  },
+  LOOKUP_BATCH: {
+    about: 'Most lookups of single cities that share a round trip; 1: each has its own.',
+    ...integer(1, MAX_LOOKUP_BATCH),
+    fallback: String(MAX_LOOKUP_BATCH),
+  },
   CONNECTION_STRATEGY: {
     about: '`per-request` opens and closes a connection for each use: slow, a yardstick.',
     ...choice('pooled', 'per-request'),

@@ -47,6 +47,8 @@ export async function start(options: StartOptions): Promise<void> {
   const database = createDatabase({
     connection: await openConnection(options),
     pool: { size: poolSize },
+    arePrepared: config.arePrepared,
+    maxLookupBatch: config.maxLookupBatch,
     strategy: connectionStrategy,
     onEvent: logPoolEvents(log),
   })

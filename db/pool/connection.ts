@@ -57,6 +57,8 @@ export interface RunOptions {
 export interface ConnectionDependencies {
   readonly clock: Clock
   readonly turn: LoopTurn
+  /** Whether statements are prepared when they come again. */
+  readonly arePrepared: boolean
   /** Called once, when the connection can no longer be used. */
   readonly onDeath: (connection: Connection) => void
 }
@@ -75,6 +77,7 @@ export class Connection {
   readonly #raw: MysqlConnection
   readonly #clock: Clock
   readonly #turn: LoopTurn
+  readonly #arePrepared: boolean
   readonly #onDeath: (connection: Connection) => void
   #running: PendingStatement | undefined
   readonly #queued: PendingStatement[] = []
@@ -85,12 +88,13 @@ export class Connection {
   #isSilent = false
   #onQuiet: (() => void) | undefined
 
-  constructor(raw: MysqlConnection, session: Session, { clock, turn, onDeath }: ConnectionDependencies) {
+  constructor(raw: MysqlConnection, session: Session, { clock, turn, onDeath, arePrepared }: ConnectionDependencies) {
     this.#raw = raw
     this.#prepared = new PreparedStatements(raw)
     this.session = session
     this.#clock = clock
     this.#turn = turn
+    this.#arePrepared = arePrepared
     this.#onDeath = onDeath
     this.createdAtMs = this.lastAliveAtMs = this.lastUsedAtMs = clock.now()
     // mysql2's pool listens once; without a listener of our own a second 'error' would end the process.
@@ -137,7 +141,7 @@ export class Connection {
    * is aborted: the statement may run on then, and the connection stays busy.
    */
   run(sql: string, parameters: readonly unknown[], { scope, mayPrepare }: RunOptions = {}): Promise<unknown> {
-    const bound = mayPrepare ? toBoundParameters(parameters) : undefined
+    const bound = mayPrepare && this.#arePrepared ? toBoundParameters(parameters) : undefined
     return new Promise((resolve, reject) => {
       const statement = { sql, parameters, bound, scope, resolve, reject, onAbort: reject, isSent: false }
       if (!this.#running || scope?.reason) {

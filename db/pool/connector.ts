@@ -15,6 +15,7 @@ export interface ConnectorDependencies {
   readonly clock: Clock
   readonly turn: LoopTurn
   readonly connectTimeoutMs: number
+  readonly arePrepared: boolean
 }
 
 /**
@@ -67,7 +68,7 @@ interface Factory {
 type OnDeath = (connection: Connection) => void
 
 function openConnection(pool: MysqlFactory, deps: ConnectorDependencies, onDeath: OnDeath): Promise<Connection> {
-  const { clock, turn, connectTimeoutMs } = deps
+  const { clock, turn, connectTimeoutMs, arePrepared } = deps
   return new Promise((resolve, reject) => {
     let raw: MysqlConnection | undefined
     let isOver = false
@@ -90,7 +91,7 @@ function openConnection(pool: MysqlFactory, deps: ConnectorDependencies, onDeath
         if (isOver) return
         isOver = true
         cancel()
-        resolve(new Connection(opened, session, { clock, turn, onDeath }))
+        resolve(new Connection(opened, session, { clock, turn, onDeath, arePrepared }))
       }, fail)
     })
   })

@@ -29,6 +29,8 @@ test('has a default for everything but the database, which is then thrown away',
     logLevel: 'info',
     requestTimeoutMs: 5000,
     poolSize: 16,
+    arePrepared: true,
+    maxLookupBatch: 32,
     connectionStrategy: 'pooled',
     database: { kind: 'throwAway' },
   })

@@ -78,7 +78,7 @@ export function createFakeConnector(clock: Clock, turn = new LoopTurn()) {
       waitTimeoutMs: 28_800_000,
       isBehindProxy: false,
     } as const
-    return new Connection(raw, session, { clock, turn, onDeath })
+    return new Connection(raw, session, { clock, turn, onDeath, arePrepared: true })
   }
   return { connect, raws, turn, server }
 }
