@@ -62,11 +62,13 @@ export class PreparedStatements {
   }
 }
 
-const MAX_BIGINT = 2n ** 63n - 1n
+/** From here on a DOUBLE, as which mysql2 sends numbers, turns into a text of another form: 1e15. */
+const MAX_NUMBER = 1e15
+const MAX_BIGINT = 2n ** 63n
 
 /**
  * The parameters as a prepared statement takes them; undefined where there are none, or where one would mean something
- * else than in the text: mysql2 sends numbers as DOUBLE, and LIMIT takes no negative or broken ones on MySQL only.
+ * else than in the text: a fraction is a DECIMAL there, and LIMIT takes no negative or broken numbers on MySQL only.
  */
 export function toBoundParameters(parameters: readonly unknown[]): readonly unknown[] | undefined {
   if (parameters.length === 0) return undefined
@@ -75,8 +77,14 @@ export function toBoundParameters(parameters: readonly unknown[]): readonly unkn
 }
 
 function toBoundParameter(value: unknown): unknown {
-  if (typeof value === 'string' || value === null || Buffer.isBuffer(value)) return value
-  const isInteger = typeof value === 'number' ? Number.isSafeInteger(value) : typeof value === 'bigint'
-  const integer = isInteger ? (value as number | bigint) : -1
-  return integer >= 0 && integer <= MAX_BIGINT ? mysql.TypedParameter.BIGINT(integer) : undefined
+  switch (typeof value) {
+    case 'string':
+      return value
+    case 'number':
+      return Number.isInteger(value) && value >= 0 && value < MAX_NUMBER ? value : undefined
+    case 'bigint':
+      return value >= 0n && value < MAX_BIGINT ? mysql.TypedParameter.BIGINT(value) : undefined
+    default:
+      return value === null || Buffer.isBuffer(value) ? value : undefined
+  }
 }

@@ -83,10 +83,10 @@ test('a caller who leaves during PREPARE has nothing executed, and the connectio
 })
 
 test('values that a prepared statement would take for something else go as text', () => {
-  for (const value of [2.5, -1, Number.NaN, 2 ** 53, true, undefined, new Date(0), -1n, 2n ** 63n, { a: 1 }, [1]]) {
+  for (const value of [2.5, -1, Number.NaN, 1e15, true, undefined, new Date(0), -1n, 2n ** 63n, { a: 1 }, [1]]) {
     assert.equal(toBoundParameters(['a', value]), undefined, String(value))
   }
   assert.equal(toBoundParameters([]), undefined)
   assert.deepEqual(toBoundParameters(['a', null, Buffer.from('b')]), ['a', null, Buffer.from('b')])
-  assert.equal(toBoundParameters([0, 2 ** 53 - 1, 2n ** 63n - 1n])?.length, 3)
+  assert.equal(toBoundParameters([0, 1e15 - 1, 2n ** 63n - 1n])?.length, 3)
 })
