@@ -121,7 +121,10 @@ export class Lease implements DatabaseConnection {
   async rollback(): Promise<void> {
     const connection = this.#connection
     if (this.#transaction.name === 'none' || !connection || connection.isDead || connection.isBusy) return
-    if ((await connection.ask('rollback', ROLLBACK_TIMEOUT_MS)) !== undefined) this.#transaction = { name: 'none' }
+    const leftMs = this.#scope ? this.#scope.deadlineAtMs - this.#deps.clock.now() : Number.POSITIVE_INFINITY
+    if (this.#scope?.reason || leftMs <= 0) return // its caller is to be answered now
+    const answer = await connection.ask('rollback', Math.min(leftMs, ROLLBACK_TIMEOUT_MS))
+    if (answer !== undefined) this.#transaction = { name: 'none' }
   }
 
   /** A savepoint statement of the open transaction. */
@@ -198,12 +201,19 @@ export class Lease implements DatabaseConnection {
   /** The error that callers see: the server's own word about the statement, or what is certain about its loss. */
   async #explain(failure: StatementFailure): Promise<unknown> {
     const { cause } = failure
+    const endSession = this.#sessionEnder()
     const outcome = await this.#outcomeOf(failure)
     if (outcome === 'failed' || outcome === 'commitUnknown') return cause
-    if (this.#transaction.name === 'none') return new StatementLostError(outcome, { cause })
+    if (this.#transaction.name === 'none') return new StatementLostError(outcome, { cause, endSession })
     // Lost, refused or a deadlock's victim: whatever the transaction did before is undone, or must be.
     this.#transaction = outcome === 'refused' ? this.#transaction : { name: 'lost', cause }
-    return new StatementLostError(outcome === 'refused' ? 'refused' : 'rolledBack', { cause })
+    return new StatementLostError(outcome === 'refused' ? 'refused' : 'rolledBack', { cause, endSession })
+  }
+
+  /** Undefined while the connection lives: its session may soon be somebody else's. */
+  #sessionEnder(): (() => void) | undefined {
+    const connection = this.#connection
+    return connection?.isDead ? () => this.#deps.source.endSession(connection.session) : undefined
   }
 
   async #explainCommit(connection: Connection, error: unknown): Promise<unknown> {
@@ -212,8 +222,9 @@ export class Lease implements DatabaseConnection {
     const { outcome, isWrongServer } = error.verdict
     if (isWrongServer) this.#deps.source.moveAway(connection)
     if (outcome === 'failed') return error.cause
-    if (outcome === 'unknown') return this.#reported(new CommitUnknownError({ cause: error.cause }))
-    return new StatementLostError('rolledBack', { cause: error.cause })
+    const lost = { cause: error.cause, endSession: this.#sessionEnder() }
+    if (outcome === 'unknown') return this.#reported(new CommitUnknownError(lost))
+    return new StatementLostError('rolledBack', lost)
   }
 
   async #outcomeOf({ verdict, cause }: StatementFailure): Promise<Outcome> {

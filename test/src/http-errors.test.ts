@@ -14,7 +14,7 @@ import {
 } from '../../db/index.ts'
 import { ClientLeftError, effectiveTimeoutMs } from '../../src/deadline.ts'
 import { judgeError } from '../../src/http-errors.ts'
-import { badRequest, ProblemError } from '../../src/problem.ts'
+import { badRequest, OUTCOME_UNKNOWN, ProblemError } from '../../src/problem.ts'
 
 test('a problem is answered as it says', () => {
   const errors = [{ parameter: 'limit', detail: 'must be an integer' }]
@@ -48,7 +48,7 @@ test('a database that cannot be used is 503 with Retry-After, never 500, and say
 test('a deadline is 504', () => {
   assert.deepEqual(judgeError(new DeadlineExceededError(200)), {
     status: 504,
-    detail: 'The database did not answer within 200 ms.',
+    detail: 'The database did not answer within 200 ms. Nothing was changed.',
     logAs: 'warn',
   })
 })
@@ -75,17 +75,15 @@ test('where it is certain that nothing took effect, a 503 says so', () => {
 })
 
 test('where the outcome is unknown, a 503 says that', () => {
-  for (const error of [new StatementLostError('unknown', { cause: lost }), new CommitUnknownError({ cause: lost })]) {
-    assert.deepEqual(judgeError(error), {
-      ...unusable,
-      detail: 'The connection to the database was lost. Whether the change took effect is unknown.',
-    })
-  }
+  const detail = 'The connection to the database was lost. Whether the change took effect is unknown.'
+  assert.deepEqual(judgeError(new StatementLostError('unknown', { cause: lost })), { ...unusable, detail })
+  assert.deepEqual(judgeError(new CommitUnknownError({ cause: lost })), { ...unusable, detail, kind: OUTCOME_UNKNOWN })
 })
 
 test('a deadline on COMMIT is 504, and its outcome unknown', () => {
   assert.deepEqual(judgeError(new CommitUnknownError({ cause: new DeadlineExceededError(200) })), {
     status: 504,
+    kind: OUTCOME_UNKNOWN,
     detail: 'The database did not confirm the change within 200 ms. Whether the change took effect is unknown.',
     logAs: 'warn',
   })
