@@ -121,10 +121,27 @@ export class Lease implements DatabaseConnection {
   async rollback(): Promise<void> {
     const connection = this.#connection
     if (this.#transaction.name === 'none' || !connection || connection.isDead || connection.isBusy) return
-    const leftMs = this.#scope ? this.#scope.deadlineAtMs - this.#deps.clock.now() : Number.POSITIVE_INFINITY
-    if (this.#scope?.reason || leftMs <= 0) return // its caller is to be answered now
-    const answer = await connection.ask('rollback', Math.min(leftMs, ROLLBACK_TIMEOUT_MS))
-    if (answer !== undefined) this.#transaction = { name: 'none' }
+    if (this.#scope?.reason) {
+      // Its caller is to be answered now: the reset that follows the release rolls back as well.
+      this.#isDirty = true
+      this.#transaction = { name: 'none' }
+    } else await this.#untilAbort(this.#askToRollback(connection))
+  }
+
+  async #askToRollback(connection: Connection): Promise<void> {
+    if ((await connection.ask('rollback', ROLLBACK_TIMEOUT_MS)) !== undefined) this.#transaction = { name: 'none' }
+  }
+
+  /** Waits no longer than the caller does: what is not answered by then, the release ends. */
+  #untilAbort(task: Promise<void>): Promise<void> {
+    return new Promise((resolve) => {
+      const stop = () => resolve()
+      this.#scope?.addListener(stop)
+      void task.then(() => {
+        this.#scope?.removeListener(stop)
+        resolve()
+      })
+    })
   }
 
   /** A savepoint statement of the open transaction. */
