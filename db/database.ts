@@ -4,6 +4,7 @@ import { systemClock } from './clock.ts'
 import type { ConnectionOptions } from './connection-options.ts'
 import { resilientMysqlDialect } from './dialect.ts'
 import { checkHealth, type HealthReport } from './health.ts'
+import { startKeyRemoval } from './key-removal.ts'
 import type { PoolOptions } from './pool/options.ts'
 import type { PoolCounters, PoolEvent, PoolStats } from './pool/stats.ts'
 import type { DB } from './schema.ts'
@@ -41,6 +42,7 @@ export function createDatabase(options: DatabaseOptions): Database {
   const scopes = new AsyncLocalStorage<Scope>()
   const dialect = resilientMysqlDialect({ ...options, currentScope: () => scopes.getStore() })
   const kysely = new Kysely<DB>({ dialect })
+  const stopKeyRemoval = startKeyRemoval({ kysely, clock: systemClock, random: Math.random })
   const database: Database = {
     kysely,
     get stats() {
@@ -52,7 +54,10 @@ export function createDatabase(options: DatabaseOptions): Database {
     createScope: (timeoutMs) => new Scope(systemClock, timeoutMs),
     runInScope: (scope, task) => scopes.run(scope, task),
     health: () => checkHealth(database),
-    close: (closeOptions) => dialect.close(closeOptions),
+    close: (closeOptions) => {
+      stopKeyRemoval()
+      return dialect.close(closeOptions)
+    },
   }
   return database
 }

@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { sql } from 'kysely'
 import { afterAll, beforeAll, test } from 'vitest'
+import { startKeyRemoval } from '../../db/key-removal.ts'
 import { removeExpiredKeys } from '../../db/queries/idempotency-keys.ts'
+import { createManualClock } from '../src/manual-clock.ts'
+import { until } from '../support/fault-site.ts'
 import { openPlainConnection } from '../support/server-faults.ts'
 import { createTestApp, type TestApp } from './http-fixture.ts'
 
@@ -212,7 +216,7 @@ test('while the first is under way the second waits for it, and then tells what 
       n: number
     }>`select count(*) as n from information_schema.innodb_trx where trx_state = 'LOCK WAIT'`
     const admin = await openPlainConnection(service.schema.admin)
-    for (let n = 0; n === 0; ) {
+    for (let n = 0; n === 0; await sleep(150)) {
       const [rows] = await admin.query(isWaiting.compile(service.database.kysely).sql)
       n = (rows as { n: number }[])[0]?.n ?? 0
     }
@@ -279,6 +283,26 @@ test('expired keys are removed in small batches, and no others', async () => {
   assert.equal(await removeExpiredKeys(kysely, 3), 0)
   assert.equal(await count(), before - 5)
   assert.equal(isReplayed(await ask('fresh', named('Fresh'))), 'true')
+})
+
+test('expired keys are looked for now and then, until that is stopped', async () => {
+  const { kysely } = service.database
+  const clock = createManualClock()
+  const stop = startKeyRemoval({ kysely, clock, random: () => 0.5 })
+  const isThere = async () =>
+    (await kysely.selectFrom('idempotency_key').where('answer', 'like', '%"Aged"%').select('key_hash').execute())
+      .length > 0
+  for (let round = 0; round < 2; round += 1) {
+    await ask(`aged-${round}`, named('Aged'))
+    await age(24.1, 'Aged')
+    clock.advance(59_999)
+    assert.equal(await isThere(), true)
+    clock.advance(1)
+    assert.ok((await until(async () => !(await isThere()), 5_000)) < 5_000)
+    assert.ok((await until(() => clock.pending() === 1, 5_000)) < 5_000)
+  }
+  stop()
+  assert.equal(clock.pending(), 0)
 })
 
 test('no key and no token was logged or stored', async () => {
