@@ -2,7 +2,7 @@ import type { Kysely, Transaction } from 'kysely'
 import type { ReplayDependencies } from './adapter.ts'
 import { asDriverError } from './classify-error.ts'
 import { CommitUnknownError, isDatabaseError, KeyInUseError, KeyReusedError, StatementLostError } from './errors.ts'
-import { claimKey, type KeyedWrite, storeAnswer } from './queries/idempotency-keys.ts'
+import { claimKey, type DoneWrite, type KeyedWrite, storeAnswer } from './queries/idempotency-keys.ts'
 import { pauseBeforeReplay } from './replay-pause.ts'
 import type { DB } from './schema.ts'
 import { dependenciesOf, inTransaction, MAX_LOSSES } from './transaction.ts'
@@ -30,25 +30,28 @@ export async function writeOnce<Result>(
   work: (trx: Transaction<DB>) => Promise<Result>,
 ): Promise<OnceAnswer> {
   const resolution = new Resolution(dependenciesOf(db))
-  const run = async (trx: Transaction<DB>): Promise<OnceAnswer> => {
-    const done = await resolution.claim(() => claimKey(trx, write))
-    if (!done) {
-      const result = await work(trx).catch((error: unknown) => {
-        throw isLockWaitTimeout(error) ? new StatementLostError('rolledBack', { cause: error }) : error
-      })
-      const answer = result === undefined ? '' : JSON.stringify(result)
-      await storeAnswer(trx, write, answer)
-      return { answer, isReplayed: false }
-    }
-    if (done.requestHash !== write.requestHash) throw new KeyReusedError()
-    return { answer: done.answer, isReplayed: !resolution.hadUnknownCommit }
+  let done: DoneWrite | undefined
+  const run = async (trx: Transaction<DB>): Promise<string> => {
+    done = await resolution.claim(() => claimKey(trx, write))
+    if (done) return done.answer
+    const result = await work(trx).catch((error: unknown) => {
+      throw explainRefusal(error)
+    })
+    const answer = result === undefined ? '' : JSON.stringify(result)
+    await storeAnswer(trx, write, answer)
+    return answer
   }
   for (;;) {
     try {
-      return await inTransaction(db, run, { replay: true })
+      const answer = await inTransaction(db, run, { replay: true })
+      if (!done) return { answer, isReplayed: false }
     } catch (error) {
-      await resolution.prepare(error)
+      // What was done stays, however a transaction ends that only found it.
+      if (!done) await resolution.prepare(error)
     }
+    if (!done) continue
+    if (done.requestHash !== write.requestHash) throw new KeyReusedError()
+    return { answer: done.answer, isReplayed: !resolution.hadUnknownCommit }
   }
 }
 
@@ -80,10 +83,9 @@ class Resolution {
       this.#open = undefined
       return result
     } catch (error) {
-      if (!isLockWaitTimeout(error)) throw error
-      if (this.#claims === 1) throw new KeyInUseError({ cause: error })
-      // A transaction of our own may have it, whose server does not know of the loss: waited for on.
-      throw new StatementLostError('rolledBack', { cause: error })
+      // Later on a transaction of our own may have it, whose server does not know of the loss: waited for on.
+      if (this.#claims === 1 && isLockWaitTimeout(error)) throw new KeyInUseError({ cause: error })
+      throw explainRefusal(error)
     }
   }
 
@@ -112,7 +114,14 @@ class Resolution {
   }
 }
 
-/** ER_LOCK_WAIT_TIMEOUT: the statement did nothing. */
+/** What may go better the next time, though the lease takes it for the statement's own fault. */
+function explainRefusal(cause: unknown): unknown {
+  // ER_OPTION_PREVENTS_STATEMENT: read-only when it refused, and no more when it was asked about that.
+  const isRefused = isLockWaitTimeout(cause) || asDriverError(cause).errno === 1290
+  return isRefused ? new StatementLostError('refused', { cause }) : cause
+}
+
+/** ER_LOCK_WAIT_TIMEOUT */
 function isLockWaitTimeout(error: unknown): boolean {
   return asDriverError(error).errno === 1205
 }
