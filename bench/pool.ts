@@ -5,6 +5,7 @@ import { type AddressInfo, connect } from 'node:net'
 import { resolve } from 'node:path'
 import { startLocalDatabase } from '../db/local/local-database.ts'
 import { migrateToLatest } from '../db/migrator.ts'
+import { median } from './median.ts'
 
 const PAIRS = 30
 const SLICE_MS = 700
@@ -59,15 +60,6 @@ async function measure(side: Side): Promise<number> {
   const before = await cpuUs(side)
   const answers = await load(side.port, SLICE_MS)
   return ((await cpuUs(side)) - before) / answers
-}
-
-/** The median and the order statistics that hold it with 95 % (binomial, normal approximation). */
-function median(values: readonly number[]): { readonly middle: number; readonly low: number; readonly high: number } {
-  const sorted = values.toSorted((a, b) => a - b)
-  const half = sorted.length / 2
-  const reach = 0.98 * Math.sqrt(sorted.length)
-  const at = (index: number) => sorted[Math.min(sorted.length - 1, Math.max(0, Math.round(index)))] ?? Number.NaN
-  return { middle: at(half - 0.5), low: at(half - reach - 0.5), high: at(half + reach - 0.5) }
 }
 
 const say = (line: string) => process.stderr.write(`${line}\n`)

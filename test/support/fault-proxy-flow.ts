@@ -36,6 +36,7 @@ export class Flow {
   #target: ProxyTarget | undefined
   #isForgotten = false
   #isClientCut = false
+  #isEnding = false
 
   constructor({ client, delayMs, id }: { readonly client: Socket; readonly delayMs: number; readonly id: number }) {
     this.id = id
@@ -94,8 +95,9 @@ export class Flow {
     if (this.#isForgotten) return
     for (const socket of this.#sockets()) {
       if (end === 'rst') socket.resetAndDestroy()
-      else socket.destroySoon()
+      else if (!this.#isEnding) socket.destroySoon()
     }
+    this.#isEnding = true
   }
 
   /** Resets the client alone: the server is told nothing, and what is held back for it can still be delivered. */
