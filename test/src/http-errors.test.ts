@@ -3,10 +3,14 @@ import { HTTPException } from 'hono/http-exception'
 import { test } from 'vitest'
 import {
   AcquireTimeoutError,
+  CityChangedError,
+  CityNotFoundError,
   CommitUnknownError,
   ConnectRefusedError,
   DeadlineExceededError,
   IdsExhaustedError,
+  KeyInUseError,
+  KeyReusedError,
   PoolClosedError,
   QueueFullError,
   StatementLostError,
@@ -94,6 +98,23 @@ test('a country that does not exist is 422 and named by its pointer', () => {
     status: 422,
     detail: 'There is no such country.',
     errors: [{ pointer: '/countryId', detail: 'must be the id of a country' }],
+  })
+})
+
+test('a city that is not there is 404, and one that has changed 412', () => {
+  assert.deepEqual(judgeError(new CityNotFoundError(5)), { status: 404, detail: 'There is no such city.' })
+  assert.deepEqual(judgeError(new CityChangedError(5)), { status: 412, detail: 'The city has another ETag.' })
+})
+
+test('an idempotency key that is in use is 409 for now, and that of another request 422', () => {
+  assert.deepEqual(judgeError(new KeyInUseError({ cause: lost })), {
+    status: 409,
+    detail: 'A request with this Idempotency-Key is under way.',
+    retryAfterSeconds: 1,
+  })
+  assert.deepEqual(judgeError(new KeyReusedError()), {
+    status: 422,
+    detail: 'The Idempotency-Key belongs to another request.',
   })
 })
 
