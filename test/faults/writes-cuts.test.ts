@@ -1,45 +1,36 @@
 import assert from 'node:assert/strict'
 import { afterAll, beforeAll, test } from 'vitest'
-import { createTestApp, type TestApp } from '../integration/http-fixture.ts'
-import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts'
 import type { Flow, FlowCut, FlowDirection } from '../support/fault-proxy-flow.ts'
 import { faultsRun } from '../support/faults-run.ts'
 import { atLeast, atMost, given, reportFigures } from '../support/figures.ts'
-import { type OwnServer, startOwnServer } from '../support/own-server.ts'
 import { createRandom } from '../support/random.ts'
 import { queryAsAdmin } from '../support/server-faults.ts'
-import { createSchemaOn, type TestSchema } from '../support/test-database.ts'
+import { type ProxiedService, startProxiedService, startWriteServer, type WriteServer } from '../support/write-site.ts'
 
 const seed = Number(process.env['CUTS_SEED'] ?? Date.now() % 2 ** 31)
 /** A pool opens at most ten connections a second, and each cut costs one. */
 const REPLICAS = 8
 
-let server: OwnServer
-let schema: TestSchema
+let server: WriteServer
 
 beforeAll(async () => {
   console.info(`[cuts] CUTS_SEED=${seed}`)
-  server = await startOwnServer()
-  const { flavour, version } = server
-  schema = { flavour, version, ...(await createSchemaOn(server.login)), drop: async () => {} }
+  server = await startWriteServer()
 })
 afterAll(() => server.dispose())
 
 /** A service whose next transaction is cut as ordered; what it does about that is left alone. */
 class Replica {
-  readonly #proxy: FaultProxy
-  readonly #service: TestApp
+  readonly #service: ProxiedService
   #onBegin: (flow: Flow) => void = () => {}
 
   static async start(): Promise<Replica> {
-    const proxy = await startFaultProxy(schema.app)
-    return new Replica(proxy, await createTestApp(schema, { address: proxy.address }))
+    return new Replica(await startProxiedService(server.schema))
   }
 
-  constructor(proxy: FaultProxy, service: TestApp) {
-    this.#proxy = proxy
+  private constructor(service: ProxiedService) {
     this.#service = service
-    proxy.onFlow = (flow) => {
+    service.proxy.onFlow = (flow) => {
       flow.watch('toServer', (chunk) => {
         if (!chunk.includes('begin')) return
         const onBegin = this.#onBegin
@@ -60,7 +51,6 @@ class Replica {
 
   async dispose(): Promise<void> {
     await this.#service.close()
-    await this.#proxy.dispose()
   }
 }
 
@@ -118,7 +108,7 @@ test('a POST that is cut at any byte, in either direction and way, is answered w
     await Promise.all(replicas.map(work))
     const rows = await queryAsAdmin(
       server,
-      `SELECT city, city_id AS id FROM ${schema.app.database}.city WHERE city LIKE 'cut %'`,
+      `SELECT city, city_id AS id FROM ${server.schema.app.database}.city WHERE city LIKE 'cut %'`,
     )
     const idsOf = Map.groupBy(rows, (row) => String(row['city']))
     const isTrue = ({ city, status, cityId }: Written) =>

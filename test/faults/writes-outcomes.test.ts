@@ -1,39 +1,31 @@
 import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, test } from 'vitest'
-import { createTestApp, type TestApp } from '../integration/http-fixture.ts'
-import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts'
 import type { Flow } from '../support/fault-proxy-flow.ts'
 import { until } from '../support/fault-site.ts'
-import { type OwnServer, startOwnServer } from '../support/own-server.ts'
 import { asAdmin, listSessions, openPlainConnection, queryAsAdmin } from '../support/server-faults.ts'
-import { createSchemaOn, type TestSchema } from '../support/test-database.ts'
+import { type ProxiedService, startProxiedService, startWriteServer, type WriteServer } from '../support/write-site.ts'
 
-let server: OwnServer
-let schema: TestSchema
-let proxy: FaultProxy
-let service: TestApp
+let server: WriteServer
+let service: ProxiedService
 /** What the proxy does with the first packet to the server that contains `text`. */
 let trap: { readonly text: string; readonly spring: (flow: Flow) => void } | undefined
 /** Whether KILLs reach the server. */
 let isKillable: boolean
 
 beforeAll(async () => {
-  server = await startOwnServer()
-  const { flavour, version } = server
-  schema = { flavour, version, ...(await createSchemaOn(server.login)), drop: async () => {} }
+  server = await startWriteServer()
 })
 afterAll(() => server.dispose())
 afterEach(async () => {
   trap = undefined
   await service.close()
-  await proxy.dispose()
 })
 
 async function openService(): Promise<void> {
   isKillable = true
-  proxy = await startFaultProxy(schema.app)
-  proxy.onFlow = (flow) =>
+  service = await startProxiedService(server.schema)
+  service.proxy.onFlow = (flow) =>
     flow.watch('toServer', (chunk) => {
       if (!isKillable && chunk.includes('KILL ')) flow.forget()
       if (!trap || !chunk.includes(trap.text)) return
@@ -41,7 +33,6 @@ async function openService(): Promise<void> {
       trap = undefined
       spring(flow)
     })
-  service = await createTestApp(schema, { address: proxy.address })
 }
 
 /** Resolves with the flow whose next packet contains `text`: it is held back there. */
@@ -69,7 +60,7 @@ async function post(city: string, headers: Record<string, string> = {}): Promise
 async function idsOf(city: string): Promise<readonly number[]> {
   const rows = await queryAsAdmin(
     server,
-    `SELECT city_id AS id FROM ${schema.app.database}.city WHERE city = '${city}'`,
+    `SELECT city_id AS id FROM ${server.schema.app.database}.city WHERE city = '${city}'`,
   )
   return rows.map((row) => Number(row['id']))
 }
@@ -135,7 +126,7 @@ test('a COMMIT that arrives after the write was done anew changes nothing', asyn
   await assertWritten(await answer, 'Delayed')
   flow.resume()
   const isEnded = async () =>
-    (await listSessions(server, schema.app.user)).every(({ host }) => !host.endsWith(`:${flow.serverSidePort}`))
+    (await listSessions(server, server.schema.app.user)).every(({ host }) => !host.endsWith(`:${flow.serverSidePort}`))
   assert.ok((await until(isEnded, 3_000)) < 3_000)
   assert.equal((await idsOf('Delayed')).length, 1)
 })
@@ -166,8 +157,8 @@ test('an old path that is black-holed, and cannot be killed, leaves the outcome 
   const repeated = await post('Black hole', { 'Idempotency-Key': key, 'Request-Timeout': '4' })
   assert.equal(repeated.status, 409) // still nobody can know
   assert.deepEqual(await idsOf('Black hole'), [])
-  await proxy.dispose() // the old path's server hears of its end
-  await proxy.listen()
+  await service.proxy.dispose() // the old path's server hears of its end
+  await service.proxy.listen()
   await assertWritten(await post('Black hole', { 'Idempotency-Key': key }), 'Black hole')
 })
 
@@ -181,7 +172,7 @@ test('an old path that is black-holed is left in time: its session is killed, an
 
 test('a statement that still runs on the lost connection is stopped, and its transaction with it', async () => {
   await openService()
-  const blocker = await openPlainConnection({ ...server.admin, database: schema.app.database })
+  const blocker = await openPlainConnection({ ...server.admin, database: server.schema.app.database })
   try {
     await blocker.beginTransaction()
     await blocker.query('SELECT * FROM country WHERE country_id = 44 FOR UPDATE')
@@ -192,7 +183,9 @@ test('a statement that still runs on the lost connection is stopped, and its tra
     await claimWaits()
     flow.cutClient()
     const isStopped = async () =>
-      (await listSessions(server, schema.app.user)).every(({ host }) => !host.endsWith(`:${flow.serverSidePort}`))
+      (await listSessions(server, server.schema.app.user)).every(
+        ({ host }) => !host.endsWith(`:${flow.serverSidePort}`),
+      )
     assert.ok((await until(isStopped, 3_000)) < 3_000)
     await blocker.rollback()
     await assertWritten(await answer, 'Still running')
@@ -211,7 +204,7 @@ test('a COMMIT that the server itself takes long over is waited for: nobody does
     isKillable = false
     flow.resume()
     const isCommitting = async () =>
-      (await listSessions(server, schema.app.user)).some(({ info }) => info?.toLowerCase() === 'commit')
+      (await listSessions(server, server.schema.app.user)).some(({ info }) => info?.toLowerCase() === 'commit')
     assert.ok((await until(isCommitting, 3_000)) < 3_000)
     flow.cutClient()
     assert.deepEqual(await idsOf('Slow end'), [])
@@ -233,10 +226,10 @@ test('when the database stays away until the deadline the outcome is open, and t
       flow.stall('toClient')
       assert.ok((await until(async () => (await idsOf(city)).length === 1, 1_000)) < 1_000)
     }
-    proxy.refuse()
-    proxy.cutAll('rst')
+    service.proxy.refuse()
+    service.proxy.cutAll('rst')
     const key = await assertOpen(await answer, 503)
-    await proxy.listen()
+    await service.proxy.listen()
     const again = await post(city, { 'Idempotency-Key': key })
     assert.equal(again.headers.get('Idempotency-Replayed'), isApplied ? 'true' : null)
     await assertWritten(again, city)

@@ -23,7 +23,7 @@ let server: WriteServer
 beforeAll(async () => {
   console.info(`[storm] STORM_SEED=${seed}`)
   server = await startWriteServer({
-    serverArguments: ['--innodb-flush-log-at-trx-commit=1', '--innodb-doublewrite=ON'],
+    serverArguments: ['--log-bin=binlog', '--server-id=1', '--sync-binlog=1', '--innodb-flush-log-at-trx-commit=1'],
   })
 })
 afterAll(() => server.dispose())
@@ -33,7 +33,7 @@ async function storm(
   name: string,
   fault: (replicas: readonly ProxiedService[], random: SeededRandom) => Promise<void>,
 ): Promise<readonly ModelClient[]> {
-  const replicas = await Promise.all([startProxiedService(server), startProxiedService(server)])
+  const replicas = await Promise.all([startProxiedService(server.schema), startProxiedService(server.schema)])
   try {
     const clients = createModelClients(name, CLIENTS, replicas)
     let isOver = false
@@ -50,7 +50,7 @@ async function storm(
       }),
       ...acting,
     ])
-    await assertTable(server, name, clients)
+    await assertTable(server.schema, name, clients)
     return clients
   } finally {
     await Promise.all(replicas.map((replica) => replica.close()))
@@ -77,7 +77,7 @@ test(
         }
         proxy.cutAll('rst')
       }
-      const endMs = performance.now() + lasting(30_000, 5_000)
+      const endMs = performance.now() + lasting(30_000, 3_000)
       for (; performance.now() < endMs; kills += 1) {
         await sleep(500)
         await killOneSession(random)
@@ -124,7 +124,7 @@ test(
   'a server that turns read-only in the middle of transactions costs no write and doubles none',
   async () => {
     const clients = await storm('refused', async () => {
-      const endMs = performance.now() + lasting(10_000, 2_500)
+      const endMs = performance.now() + lasting(10_000, 1_500)
       while (performance.now() < endMs) {
         await sleep(400)
         const readOnly = await setReadOnly(server)

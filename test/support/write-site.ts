@@ -14,7 +14,7 @@ export interface WriteServer extends OwnServer {
 export async function startWriteServer(options: OwnServerOptions = {}): Promise<WriteServer> {
   const server = await startOwnServer(options)
   const { flavour, version } = server
-  const schema = { flavour, version, ...(await createSchemaOn(server.login)), drop: async () => {} }
+  const schema = { flavour, version, ...(await createSchemaOn(server.login)) }
   return { ...server, schema }
 }
 
@@ -23,9 +23,9 @@ export interface ProxiedService extends TestApp {
   readonly proxy: FaultProxy
 }
 
-export async function startProxiedService({ schema }: WriteServer): Promise<ProxiedService> {
+export async function startProxiedService(schema: TestSchema): Promise<ProxiedService> {
   const proxy = await startFaultProxy(schema.app)
-  const service = await createTestApp(schema, { address: proxy.address })
+  const service = await createTestApp({ ...schema, drop: async () => {} }, { address: proxy.address })
   const close = async () => {
     await service.close()
     await proxy.dispose()
@@ -39,10 +39,10 @@ export function createModelClients(name: string, count: number, replicas: readon
 }
 
 /** The table has what the clients believe, and of these names nothing else: each write took effect once. */
-export async function assertTable(server: WriteServer, name: string, clients: readonly ModelClient[]): Promise<void> {
+export async function assertTable(schema: TestSchema, name: string, clients: readonly ModelClient[]): Promise<void> {
   const rows = await queryAsAdmin(
-    server,
-    `SELECT city_id AS cityId, city, country_id AS countryId FROM ${server.schema.app.database}.city
+    schema,
+    `SELECT city_id AS cityId, city, country_id AS countryId FROM ${schema.app.database}.city
      WHERE city LIKE '${name} %' ORDER BY city_id`,
   )
   const believed = clients.flatMap(({ cities }) => cities).toSorted((a, b) => a.cityId - b.cityId)

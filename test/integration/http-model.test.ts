@@ -1,33 +1,26 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, test } from 'vitest'
 import { conditions, type ModelClient, type Operation, operationKinds } from '../support/city-model.ts'
-import { faultsRun } from '../support/faults-run.ts'
 import { killSessions } from '../support/server-faults.ts'
-import {
-  assertTable,
-  createModelClients,
-  type ProxiedService,
-  startProxiedService,
-  startWriteServer,
-  type WriteServer,
-} from '../support/write-site.ts'
+import { createTestSchema, type TestSchema } from '../support/test-database.ts'
+import { assertTable, createModelClients, type ProxiedService, startProxiedService } from '../support/write-site.ts'
 
 const seed = Number(process.env['MODEL_SEED'] ?? Date.now() % 2 ** 31)
 const CLIENTS = 3
-const LIMIT_MS = 300_000
+const LIMIT_MS = 60_000
 
-let server: WriteServer
+let schema: TestSchema
 let replicas: readonly ProxiedService[]
 let runs = 0
 
 beforeAll(async () => {
   console.info(`[model] MODEL_SEED=${seed}`)
-  server = await startWriteServer()
-  replicas = await Promise.all([startProxiedService(server), startProxiedService(server)])
+  schema = await createTestSchema()
+  replicas = [await startProxiedService(schema), await startProxiedService(schema)]
 })
 afterAll(async () => {
   await Promise.all(replicas.map((replica) => replica.close()))
-  await server.dispose()
+  await schema.drop()
 })
 
 const operation: fc.Arbitrary<Operation> = fc.record({
@@ -38,7 +31,7 @@ const operation: fc.Arbitrary<Operation> = fc.record({
 })
 
 const faults = {
-  kill: async () => void (await killSessions(server, server.schema.app.user)),
+  kill: async () => void (await killSessions(schema, schema.app.user)),
   fin: async () => replicas.forEach(({ proxy }) => void proxy.cutAll('fin')),
   rst: async () => replicas.forEach(({ proxy }) => void proxy.cutAll('rst')),
   forget: async () => replicas[0]?.proxy.forgetAll(),
@@ -78,7 +71,7 @@ async function check(sequence: fc.Arbitrary<readonly Step[]>, numRuns: number): 
           ),
         ),
       )
-      await assertTable(server, name, clients)
+      await assertTable(schema, name, clients)
     }),
     { seed, numRuns },
   )
@@ -86,7 +79,7 @@ async function check(sequence: fc.Arbitrary<readonly Step[]>, numRuns: number): 
 
 test(
   'whatever several clients do, every answer and the table are as in the model',
-  () => check(steps(fc.constant(undefined)), faultsRun.isFull ? 200 : 25),
+  () => check(steps(fc.constant(undefined)), 15),
   LIMIT_MS,
 )
 
@@ -95,7 +88,7 @@ test(
   () => {
     const rarely = { weight: 1, arbitrary: fc.constant<Fault>('forget') }
     const fault = fc.oneof({ weight: 8, arbitrary: fc.constantFrom<Fault>('kill', 'fin', 'rst') }, rarely)
-    return check(steps(fc.option(fault, { nil: undefined, freq: 3 })), faultsRun.isFull ? 60 : 6)
+    return check(steps(fc.option(fault, { nil: undefined, freq: 3 })), 4)
   },
   LIMIT_MS,
 )
