@@ -19,6 +19,7 @@ import {
 } from '../db/index.ts'
 import type { AppEnv } from './app-env.ts'
 import { ClientLeftError } from './deadline.ts'
+import { IDEMPOTENCY_KEY_HEADER } from './idempotency.ts'
 import type { Log } from './log.ts'
 import { type FieldError, OUTCOME_UNKNOWN, PROBLEM_TYPE, ProblemError, problemBody } from './problem.ts'
 
@@ -99,6 +100,6 @@ export function answerError(error: unknown, c: Context<AppEnv>, log: Log): Respo
     'Content-Type': PROBLEM_TYPE,
     'Cache-Control': 'no-store',
     ...(retryAfterSeconds !== undefined && { 'Retry-After': String(retryAfterSeconds) }),
-    ...(key && { 'Idempotency-Key': key }),
+    ...(key && { [IDEMPOTENCY_KEY_HEADER]: key }),
   })
 }

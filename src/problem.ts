@@ -27,10 +27,16 @@ export function badRequest(errors: readonly FieldError[]): ProblemError {
   return new ProblemError(400, 'The request has parameters that cannot be used; see "errors".', errors)
 }
 
+/** A write of which nobody can say yet whether it took effect. */
+export const OUTCOME_UNKNOWN = {
+  type: 'urn:still-here:outcome-unknown',
+  title: 'Outcome unknown: repeat with this Idempotency-Key',
+} as const
+
 /** The body of every error answer, RFC 9457. */
 const problemSchema = z
   .strictObject({
-    type: z.enum(['about:blank', 'urn:still-here:outcome-unknown']),
+    type: z.enum(['about:blank', OUTCOME_UNKNOWN.type]),
     title: z.string(),
     status: z.int().min(400).max(599),
     detail: z.string().optional(),
@@ -49,12 +55,6 @@ const problemSchema = z
   .openapi('Problem')
 
 export const PROBLEM_TYPE = 'application/problem+json'
-
-/** A write of which nobody can say yet whether it took effect. */
-export const OUTCOME_UNKNOWN = {
-  type: 'urn:still-here:outcome-unknown',
-  title: 'Outcome unknown: repeat with this Idempotency-Key',
-}
 
 export interface ProblemParts {
   readonly status: number
