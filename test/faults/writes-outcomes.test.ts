@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, test } from 'vitest'
 import type { Flow } from '../support/fault-proxy-flow.ts'
 import { until } from '../support/fault-site.ts'
-import { asAdmin, listSessions, openPlainConnection, queryAsAdmin } from '../support/server-faults.ts'
+import { asAdmin, listSessions, openPlainConnection, queryAsAdmin, setReadOnly } from '../support/server-faults.ts'
 import { type ProxiedService, startProxiedService, startWriteServer, type WriteServer } from '../support/write-site.ts'
 
 let server: WriteServer
@@ -48,11 +48,11 @@ function heldBefore(text: string): Promise<Flow> {
   })
 }
 
-async function post(city: string, headers: Record<string, string> = {}): Promise<Response> {
+async function post(city: string, headers: Record<string, string> = {}, countryId = 44): Promise<Response> {
   return await service.app.request('/cities', {
     method: 'POST',
     headers: { Authorization: `Bearer ${service.token}`, 'Content-Type': 'application/json', ...headers },
-    body: JSON.stringify({ city, countryId: 44 }),
+    body: JSON.stringify({ city, countryId }),
   })
 }
 
@@ -261,4 +261,25 @@ test('a server that freezes in COMMIT is 504 and the outcome open; before it, no
   const key = await assertOpen(late.result, 504)
   await assertWritten(await post('Frozen late', { 'Idempotency-Key': key }), 'Frozen late')
   assert.deepEqual(await idsOf('Frozen early'), [])
+})
+
+test('a ROLLBACK that is not answered does not keep its caller past the deadline', async () => {
+  await openService()
+  const held = heldBefore('rollback')
+  const answer = post('No country', { 'Request-Timeout': '0.5' }, 110)
+  const flow = await held
+  assert.equal((await answer).status, 422)
+  assert.ok(flow.isOpen, 'it was still waited for')
+})
+
+test('a server that was read-only, and is not any more when it is asked, gets the write again', async () => {
+  await openService()
+  assert.equal((await post('Warm')).status, 201)
+  const readOnly = await setReadOnly(server)
+  const held = heldBefore('@@global.read_only')
+  const answer = post('Refused once')
+  const flow = await held
+  await readOnly.lift()
+  flow.resume()
+  await assertWritten(await answer, 'Refused once')
 })

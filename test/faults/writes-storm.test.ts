@@ -87,6 +87,7 @@ test(
     await reportFigures('writes of two replicas under KILL twice a second and cuts at random bytes', server, [
       given('writes', writes),
       given('KILLs', kills),
+      given('whose first answer did not tell', open),
       atLeast('answered with the truth at once', (100 * (writes - open)) / writes, 99.5, '%'),
       // A client that learnt no truth, or a false one, has failed the test.
       given('answered with the truth when repeated with the key', 100, '%'),
