@@ -266,10 +266,12 @@ test('a server that freezes in COMMIT is 504 and the outcome open; before it, no
 test('a ROLLBACK that is not answered does not keep its caller past the deadline', async () => {
   await openService()
   const held = heldBefore('rollback')
-  const answer = post('No country', { 'Request-Timeout': '0.5' }, 110)
-  const flow = await held
+  const startedAtMs = performance.now()
+  const answer = post('No country', { 'Request-Timeout': '0.2' }, 110)
+  await held
   assert.equal((await answer).status, 422)
-  assert.ok(flow.isOpen, 'it was still waited for')
+  const tookMs = performance.now() - startedAtMs
+  assert.ok(tookMs < 1_000, `${tookMs} ms`) // as long as the pool itself waits for it
 })
 
 test('a server that was read-only, and is not any more when it is asked, gets the write again', async () => {
