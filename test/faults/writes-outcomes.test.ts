@@ -269,8 +269,10 @@ test('a ROLLBACK that is not answered does not keep its caller past the deadline
   const startedAtMs = performance.now()
   const answer = post('No country', { 'Request-Timeout': '0.2' }, 110)
   await held
-  assert.equal((await answer).status, 422)
+  await server.freeze() // otherwise the pool asks it, and knows that no answer will come
+  const { status } = await answer.finally(() => server.thaw())
   const tookMs = performance.now() - startedAtMs
+  assert.equal(status, 422)
   assert.ok(tookMs < 1_000, `${tookMs} ms`) // as long as the pool itself waits for it
 })
 
