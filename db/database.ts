@@ -4,6 +4,7 @@ import { systemClock } from './clock.ts'
 import type { ConnectionOptions } from './connection-options.ts'
 import { resilientMysqlDialect } from './dialect.ts'
 import { checkHealth, type HealthReport } from './health.ts'
+import { startKeyRemoval } from './key-removal.ts'
 import type { PoolOptions } from './pool/options.ts'
 import type { PoolCounters, PoolEvent, PoolStats } from './pool/stats.ts'
 import { type CityLookups, createCityLookups } from './queries/city-lookups.ts'
@@ -48,6 +49,7 @@ export function createDatabase(options: DatabaseOptions): Database {
   const dialect = resilientMysqlDialect({ ...options, currentScope: () => scopes.getStore() })
   const kysely = new Kysely<DB>({ dialect })
   const runInScope = <T>(scope: Scope, task: () => T) => scopes.run(scope, task)
+  const stopKeyRemoval = startKeyRemoval({ kysely, clock: systemClock, random: Math.random })
   const database: Database = {
     kysely,
     cities: createCityLookups({
@@ -66,7 +68,10 @@ export function createDatabase(options: DatabaseOptions): Database {
     createScope: (timeoutMs) => new Scope(systemClock, timeoutMs),
     runInScope,
     health: () => checkHealth(database),
-    close: (closeOptions) => dialect.close(closeOptions),
+    close: (closeOptions) => {
+      stopKeyRemoval()
+      return dialect.close(closeOptions)
+    },
   }
   return database
 }

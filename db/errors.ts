@@ -47,21 +47,72 @@ export class PoolClosedError extends Error {
   }
 }
 
+interface LossOptions extends ErrorOptions {
+  /** Ends what the server may still have of a session whose connection was lost. Absent: no connection was. */
+  readonly endSession?: (() => void) | undefined
+}
+
 /** A statement was lost, refused or rolled back with its connection or server; `outcome` says what is certain. */
 export class StatementLostError extends Error {
   override readonly name = 'StatementLostError'
   readonly outcome: Exclude<Outcome, 'failed' | 'commitUnknown'>
-  constructor(outcome: StatementLostError['outcome'], options: ErrorOptions) {
+  readonly #endSession: (() => void) | undefined
+  constructor(outcome: StatementLostError['outcome'], { endSession, ...options }: LossOptions) {
     super(`statement lost, outcome: ${outcome}`, options)
     this.outcome = outcome
+    this.#endSession = endSession
+  }
+
+  /** Has the lost session killed, which would hold its locks for as long as its server knows of no loss. Never throws. */
+  endSession(): void {
+    this.#endSession?.()
   }
 }
 
 /** COMMIT was sent and not answered: the transaction is either all there or not at all. */
 export class CommitUnknownError extends Error {
   override readonly name = 'CommitUnknownError'
-  constructor(options: ErrorOptions) {
+  readonly #endSession: (() => void) | undefined
+  constructor({ endSession, ...options }: LossOptions) {
     super('the connection was lost on COMMIT; whether it took effect is unknown', options)
+    this.#endSession = endSession
+  }
+
+  /** As `StatementLostError`'s. */
+  endSession(): void {
+    this.#endSession?.()
+  }
+}
+
+/** Another transaction holds this idempotency key, and has not ended in time: it may be the same write. */
+export class KeyInUseError extends Error {
+  override readonly name = 'KeyInUseError'
+  constructor(options: ErrorOptions) {
+    super('a write with this idempotency key is under way', options)
+  }
+}
+
+/** The idempotency key belongs to another write. */
+export class KeyReusedError extends Error {
+  override readonly name = 'KeyReusedError'
+  constructor() {
+    super('the idempotency key was used for another write')
+  }
+}
+
+/** There is no city of this id to change. */
+export class CityNotFoundError extends Error {
+  override readonly name = 'CityNotFoundError'
+  constructor(cityId: number) {
+    super(`there is no city ${cityId}`)
+  }
+}
+
+/** The city is not, or no more, in a state that its caller allows it to be changed in. */
+export class CityChangedError extends Error {
+  override readonly name = 'CityChangedError'
+  constructor(cityId: number) {
+    super(`city ${cityId} is in another state`)
   }
 }
 

@@ -4,11 +4,15 @@ export { createDatabase, type Database, type DatabaseOptions } from './database.
 export { type ResilientMysqlOptions, resilientMysqlDialect } from './dialect.ts'
 export {
   AcquireTimeoutError,
+  CityChangedError,
+  CityNotFoundError,
   CommitUnknownError,
   ConnectRefusedError,
   DeadlineExceededError,
   IdsExhaustedError,
   isDatabaseError,
+  KeyInUseError,
+  KeyReusedError,
   PoolClosedError,
   QueueFullError,
   StatementLostError,
@@ -23,14 +27,15 @@ export {
   type CityFilter,
   type CitySort,
   countCities,
-  createCity,
   listCities,
-  type NewCity,
 } from './queries/cities.ts'
 export type { CityLookups } from './queries/city-lookups.ts'
+export { type CityTarget, deleteCity, insertCity, type NewCity, updateCity } from './queries/city-writes.ts'
 export { type Country, type CountrySort, countCountries, findCountry, listCountries } from './queries/countries.ts'
+export type { KeyedWrite } from './queries/idempotency-keys.ts'
 export type { Page, PagePosition } from './queries/page.ts'
 export type { DB } from './schema.ts'
 export type { Scope } from './scope.ts'
 export { asRead } from './statement-kind.ts'
 export { inTransaction, type TransactionOptions } from './transaction.ts'
+export { writeOnce } from './write-once.ts'

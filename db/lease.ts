@@ -121,7 +121,27 @@ export class Lease implements DatabaseConnection {
   async rollback(): Promise<void> {
     const connection = this.#connection
     if (this.#transaction.name === 'none' || !connection || connection.isDead || connection.isBusy) return
+    if (this.#scope?.reason) {
+      // Its caller is to be answered now: the reset that follows the release rolls back as well.
+      this.#isDirty = true
+      this.#transaction = { name: 'none' }
+    } else await this.#untilAbort(this.#askToRollback(connection))
+  }
+
+  async #askToRollback(connection: Connection): Promise<void> {
     if ((await connection.ask('rollback', ROLLBACK_TIMEOUT_MS)) !== undefined) this.#transaction = { name: 'none' }
+  }
+
+  /** Waits no longer than the caller does: what is not answered by then, the release ends. */
+  #untilAbort(task: Promise<void>): Promise<void> {
+    return new Promise((resolve) => {
+      const stop = () => resolve()
+      this.#scope?.addListener(stop)
+      void task.then(() => {
+        this.#scope?.removeListener(stop)
+        resolve()
+      })
+    })
   }
 
   /** A savepoint statement of the open transaction. */
@@ -198,12 +218,19 @@ export class Lease implements DatabaseConnection {
   /** The error that callers see: the server's own word about the statement, or what is certain about its loss. */
   async #explain(failure: StatementFailure): Promise<unknown> {
     const { cause } = failure
+    const endSession = this.#sessionEnder()
     const outcome = await this.#outcomeOf(failure)
     if (outcome === 'failed' || outcome === 'commitUnknown') return cause
-    if (this.#transaction.name === 'none') return new StatementLostError(outcome, { cause })
+    if (this.#transaction.name === 'none') return new StatementLostError(outcome, { cause, endSession })
     // Lost, refused or a deadlock's victim: whatever the transaction did before is undone, or must be.
     this.#transaction = outcome === 'refused' ? this.#transaction : { name: 'lost', cause }
-    return new StatementLostError(outcome === 'refused' ? 'refused' : 'rolledBack', { cause })
+    return new StatementLostError(outcome === 'refused' ? 'refused' : 'rolledBack', { cause, endSession })
+  }
+
+  /** Undefined while the connection lives: its session may soon be somebody else's. */
+  #sessionEnder(): (() => void) | undefined {
+    const connection = this.#connection
+    return connection?.isDead ? () => this.#deps.source.endSession(connection.session) : undefined
   }
 
   async #explainCommit(connection: Connection, error: unknown): Promise<unknown> {
@@ -212,8 +239,9 @@ export class Lease implements DatabaseConnection {
     const { outcome, isWrongServer } = error.verdict
     if (isWrongServer) this.#deps.source.moveAway(connection)
     if (outcome === 'failed') return error.cause
-    if (outcome === 'unknown') return this.#reported(new CommitUnknownError({ cause: error.cause }))
-    return new StatementLostError('rolledBack', { cause: error.cause })
+    const lost = { cause: error.cause, endSession: this.#sessionEnder() }
+    if (outcome === 'unknown') return this.#reported(new CommitUnknownError(lost))
+    return new StatementLostError('rolledBack', lost)
   }
 
   async #outcomeOf({ verdict, cause }: StatementFailure): Promise<Outcome> {

@@ -22,7 +22,15 @@ export interface Country {
   last_update: Generated<Date>;
 }
 
+export interface IdempotencyKey {
+  answer: string;
+  created_at: Generated<Date>;
+  key_hash: string;
+  request_hash: string;
+}
+
 export interface DB {
   city: City;
   country: Country;
+  idempotency_key: IdempotencyKey;
 }

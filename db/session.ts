@@ -4,10 +4,11 @@ import type { MysqlConnection } from './pool/mysql-connection.ts'
 
 /**
  * What every session runs with, whatever the server's defaults: UTC, utf8mb4, strict. The mode is set as a whole, since
- * one inherited word (ANSI_QUOTES, NO_BACKSLASH_ESCAPES) would change what quoting means.
+ * one inherited word (ANSI_QUOTES, NO_BACKSLASH_ESCAPES) would change what quoting means. A row's lock is waited for for
+ * 1 s and not 50, which no request has: who holds one for longer is stuck or lost.
  */
 export const SESSION_SETTINGS =
-  "SET time_zone = '+00:00', NAMES utf8mb4, sql_mode = " +
+  "SET time_zone = '+00:00', NAMES utf8mb4, innodb_lock_wait_timeout = 1, sql_mode = " +
   "'STRICT_ALL_TABLES,ONLY_FULL_GROUP_BY,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'"
 
 /** Host and id are read in one statement, so that they are of one session also behind a proxy that multiplexes. */

@@ -5,7 +5,7 @@ import { DeadlineExceededError, StatementLostError } from './errors.ts'
 import { pauseBeforeReplay } from './replay-pause.ts'
 
 /** A transaction that keeps losing its connection may be the reason: it is not run more often than this. */
-const MAX_LOSSES = 5
+export const MAX_LOSSES = 5
 
 export interface TransactionOptions {
   /**
@@ -40,7 +40,8 @@ export async function inTransaction<Schema, Result>(
   }
 }
 
-function dependenciesOf(db: QueryExecutorProvider): ReplayDependencies {
+/** What the dialect below `db` runs with. */
+export function dependenciesOf(db: QueryExecutorProvider): ReplayDependencies {
   const { adapter } = db.getExecutor()
   if (adapter instanceof ResilientMysqlAdapter) return adapter.replay
   throw new TypeError('a transaction can be replayed only over resilientMysqlDialect()')
@@ -64,6 +65,7 @@ class Replays {
     // The server answers, and refuses: that its last answer was still to come says less.
     if (error instanceof DeadlineExceededError && this.#refusal) throw this.#refusal
     if (!(error instanceof StatementLostError) || !this.#mayReplay(error)) throw error
+    error.endSession() // the next run may need its locks
     this.#attempt += 1
     this.#deps.onEvent({ name: 'retried', outcome: error.outcome })
     const scope = this.#deps.currentScope()

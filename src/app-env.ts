@@ -9,5 +9,9 @@ export interface AppEnv {
     readonly requestId: string
     /** Its time; only on routes that use the database. */
     readonly scope: Scope
+    /** SHA-256 of the token that may write; only on routes that ask for one. */
+    readonly writer: string
+    /** The client's, or one that was made for it; only on routes that write. */
+    readonly idempotencyKey: string | undefined
   }
 }

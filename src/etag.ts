@@ -16,8 +16,30 @@ function strongEtag(state: string): string {
   return `"${hash('sha256', state)}"`
 }
 
+/**
+ * The states that an `If-Match` allows a row to be in, as they stand in its ETags: undefined for any, an empty list for none.
+ * Compared strongly (RFC 9110, 13.1.1), so weak tags match nothing, and neither does what is no list of tags.
+ */
+export function statesOfIfMatch(ifMatch: string | undefined): readonly string[] | undefined {
+  if (ifMatch === undefined || ifMatch.trim() === '*') return undefined
+  // What is no hash of ours can match no row; the database's collation would take upper case for lower.
+  return (parseTags(ifMatch) ?? []).flatMap((member) => /^"([0-9a-f]{64})"$/.exec(member)?.[1] ?? [])
+}
+
 /** One member of a list of entity tags, with the commas and blanks around it; RFC 9110, 8.8.3 and 5.6.1. */
-const listMember = /[\s,]*(?:W\/)?("[\x21\x23-\x7e\x80-\uffff]*")\s*(?:,|$)/y
+const listMember = /[\s,]*((?:W\/)?"[\x21\x23-\x7e\x80-\uffff]*")\s*(?:,|$)/y
+
+/** The members of a list of entity tags; undefined when it is none. */
+function parseTags(header: string): readonly string[] | undefined {
+  const members: string[] = []
+  listMember.lastIndex = 0
+  for (let end = 0; end < header.length; end = listMember.lastIndex) {
+    const [, member] = listMember.exec(header) ?? []
+    if (member !== undefined) members.push(member)
+    else return members.length > 0 && /^[\s,]*$/.test(header.slice(end)) ? members : undefined
+  }
+  return members
+}
 
 /**
  * Whether an `If-None-Match` names this representation: `*`, or a list with the tag in it, weak or strong alike
@@ -26,12 +48,5 @@ const listMember = /[\s,]*(?:W\/)?("[\x21\x23-\x7e\x80-\uffff]*")\s*(?:,|$)/y
 export function matchesEtag(ifNoneMatch: string | undefined, etag: string): boolean {
   if (ifNoneMatch === undefined) return false
   if (ifNoneMatch.trim() === '*') return true
-  let isNamed = false
-  listMember.lastIndex = 0
-  for (let end = 0; end < ifNoneMatch.length; end = listMember.lastIndex) {
-    const member = listMember.exec(ifNoneMatch)
-    if (!member) return isNamed && /^[\s,]*$/.test(ifNoneMatch.slice(end))
-    isNamed ||= member[1] === etag
-  }
-  return isNamed
+  return parseTags(ifNoneMatch)?.some((member) => member.replace(/^W\//, '') === etag) ?? false
 }

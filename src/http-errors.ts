@@ -3,11 +3,15 @@ import { HTTPException } from 'hono/http-exception'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import {
   AcquireTimeoutError,
+  CityChangedError,
+  CityNotFoundError,
   CommitUnknownError,
   ConnectRefusedError,
   DeadlineExceededError,
   IdsExhaustedError,
   isDatabaseError,
+  KeyInUseError,
+  KeyReusedError,
   PoolClosedError,
   QueueFullError,
   StatementLostError,
@@ -15,12 +19,15 @@ import {
 } from '../db/index.ts'
 import type { AppEnv } from './app-env.ts'
 import { ClientLeftError } from './deadline.ts'
+import { IDEMPOTENCY_KEY_HEADER } from './idempotency.ts'
 import type { Log } from './log.ts'
-import { type FieldError, PROBLEM_TYPE, ProblemError, problemBody } from './problem.ts'
+import { type FieldError, OUTCOME_UNKNOWN, PROBLEM_TYPE, ProblemError, problemBody } from './problem.ts'
 
 /** What a client is told about an error. */
 export interface Verdict {
   readonly status: number
+  /** Absent: the status says it all. */
+  readonly kind?: typeof OUTCOME_UNKNOWN
   readonly detail?: string
   readonly errors?: readonly FieldError[] | undefined
   readonly retryAfterSeconds?: number
@@ -42,9 +49,18 @@ export function judgeError(error: unknown): Verdict {
   if (error instanceof IdsExhaustedError) {
     return { status: 507, detail: 'No id is left for another row.', logAs: 'error' }
   }
+  if (error instanceof CityNotFoundError) return { status: 404, detail: 'There is no such city.' }
+  if (error instanceof CityChangedError) return { status: 412, detail: 'The city has another ETag.' }
+  if (error instanceof KeyReusedError) {
+    return { status: 422, detail: 'The Idempotency-Key belongs to another request.' }
+  }
+  if (error instanceof KeyInUseError) {
+    return { status: 409, detail: 'A request with this Idempotency-Key is under way.', retryAfterSeconds: 1 }
+  }
   if (error instanceof CommitUnknownError) return judgeUnknownCommit(error)
   if (error instanceof DeadlineExceededError) {
-    return { status: 504, detail: `The database did not answer within ${error.timeoutMs} ms.`, logAs: 'warn' }
+    const detail = `The database did not answer within ${error.timeoutMs} ms. Nothing was changed.`
+    return { status: 504, detail, logAs: 'warn' }
   }
   if (error instanceof StatementLostError && error.outcome === 'unknown') {
     return unusable(`The connection to the database was lost. ${UNKNOWN}`)
@@ -69,19 +85,21 @@ function judgeUnknownCommit({ cause }: CommitUnknownError): Verdict {
   if (cause instanceof ClientLeftError) return { status: 499, logAs: 'warn' }
   if (cause instanceof DeadlineExceededError) {
     const detail = `The database did not confirm the change within ${cause.timeoutMs} ms. ${UNKNOWN}`
-    return { status: 504, detail, logAs: 'warn' }
+    return { status: 504, kind: OUTCOME_UNKNOWN, detail, logAs: 'warn' }
   }
-  return unusable(`The connection to the database was lost. ${UNKNOWN}`)
+  return { ...unusable(`The connection to the database was lost. ${UNKNOWN}`), kind: OUTCOME_UNKNOWN }
 }
 
 /** Answers an error with problem+json, and logs what the client is not told. */
 export function answerError(error: unknown, c: Context<AppEnv>, log: Log): Response {
-  const { status, detail, errors, retryAfterSeconds, logAs } = judgeError(error)
+  const { status, kind, detail, errors, retryAfterSeconds, logAs } = judgeError(error)
   const requestId = c.get('requestId')
+  const key = kind && c.get('idempotencyKey')
   if (logAs) log[logAs]({ err: error, requestId }, `answered ${status}`)
-  return c.body(problemBody({ status, requestId, detail, errors }), status as ContentfulStatusCode, {
+  return c.body(problemBody({ status, kind, requestId, detail, errors }), status as ContentfulStatusCode, {
     'Content-Type': PROBLEM_TYPE,
     'Cache-Control': 'no-store',
     ...(retryAfterSeconds !== undefined && { 'Retry-After': String(retryAfterSeconds) }),
+    ...(key && { [IDEMPOTENCY_KEY_HEADER]: key }),
   })
 }

@@ -1,6 +1,7 @@
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
 import type { AppEnv } from './app-env.ts'
 import { REQUEST_TIMEOUT_HEADER } from './deadline.ts'
+import { IDEMPOTENCY_KEY_HEADER, REPLAYED_HEADER } from './idempotency.ts'
 import { commonProblems } from './problem.ts'
 import { noQuery } from './query-params.ts'
 
@@ -17,6 +18,29 @@ export const conditionalHeader = {
   in: 'header' as const,
   description: 'Entity tags that the client has; 304 when one is still right.',
   schema: { type: 'string' as const },
+}
+
+export const ifMatchHeader = {
+  name: 'If-Match',
+  in: 'header' as const,
+  description: 'Entity tags that the row may have; 412 when it has another one by then.',
+  schema: { type: 'string' as const },
+}
+
+export const idempotencyKeyHeader = {
+  name: IDEMPOTENCY_KEY_HEADER,
+  in: 'header' as const,
+  description:
+    'Chosen by the client, and new for each thing it wants done: a request repeated with the same key within 24 h ' +
+    'takes effect once, and is answered as it was the first time.',
+  schema: { type: 'string' as const, minLength: 1, maxLength: 255, pattern: '^[!-~]+$' },
+}
+
+export const replayedHeader = {
+  [REPLAYED_HEADER]: {
+    description: '`true` where an earlier request with this Idempotency-Key did it.',
+    schema: { type: 'string' as const, enum: ['true'] },
+  },
 }
 
 export const etagHeader = {

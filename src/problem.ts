@@ -27,10 +27,16 @@ export function badRequest(errors: readonly FieldError[]): ProblemError {
   return new ProblemError(400, 'The request has parameters that cannot be used; see "errors".', errors)
 }
 
+/** A write of which nobody can say yet whether it took effect. */
+export const OUTCOME_UNKNOWN = {
+  type: 'urn:still-here:outcome-unknown',
+  title: 'Outcome unknown: repeat with this Idempotency-Key',
+} as const
+
 /** The body of every error answer, RFC 9457. */
 const problemSchema = z
   .strictObject({
-    type: z.literal('about:blank'),
+    type: z.enum(['about:blank', OUTCOME_UNKNOWN.type]),
     title: z.string(),
     status: z.int().min(400).max(599),
     detail: z.string().optional(),
@@ -52,15 +58,17 @@ export const PROBLEM_TYPE = 'application/problem+json'
 
 export interface ProblemParts {
   readonly status: number
+  /** Absent: the status says it all. */
+  readonly kind?: typeof OUTCOME_UNKNOWN | undefined
   readonly requestId: string
   readonly detail?: string | undefined
   readonly errors?: readonly FieldError[] | undefined
 }
 
 /** The problem as JSON text. */
-export function problemBody({ status, requestId, detail, errors }: ProblemParts): string {
-  const title = STATUS_CODES[status] ?? 'Client Closed Request'
-  return JSON.stringify({ type: 'about:blank', title, status, detail, requestId, errors })
+export function problemBody({ status, kind, requestId, detail, errors }: ProblemParts): string {
+  const { type, title } = kind ?? { type: 'about:blank', title: STATUS_CODES[status] ?? 'Client Closed Request' }
+  return JSON.stringify({ type, title, status, detail, requestId, errors })
 }
 
 const content = { [PROBLEM_TYPE]: { schema: problemSchema } } as const
@@ -85,10 +93,15 @@ export const bodyProblems = {
   408: { description: 'The body did not come in time.', content },
   413: { description: 'The body is too large.', content },
   415: { description: 'The body is not application/json.', content },
-  422: { description: 'The body names something that does not exist; `errors` says what.', content },
 }
 
-const IF_UNKNOWN = 'Nothing was changed, unless `detail` says that this is unknown.'
+const IF_UNKNOWN =
+  'Nothing was changed, unless `type` says that this is unknown: repeated with the Idempotency-Key of this answer, the ' +
+  'request takes effect once, and is told so.'
+
+const keyHeader = {
+  'Idempotency-Key': { description: 'Where the outcome is unknown.', schema: { type: 'string' as const } },
+}
 
 /** Answers of any route that changes rows. */
 export const writeProblems = {
@@ -98,9 +111,27 @@ export const writeProblems = {
     content,
   },
   403: { description: 'Nobody may write: no token is set up.', content },
-  503: { description: `The database cannot be reached or refuses. ${IF_UNKNOWN}`, headers: retryAfter, content },
-  504: { description: `The database did not answer in time. ${IF_UNKNOWN}`, content },
-  507: { description: 'No id is left for another row.', content },
+  409: {
+    description: 'A request with this Idempotency-Key is under way, and did not end within 1 s.',
+    headers: retryAfter,
+    content,
+  },
+  422: {
+    description: 'The Idempotency-Key belongs to another request, or a field names what does not exist: see `errors`.',
+    content,
+  },
+  503: {
+    description: `The database cannot be reached or refuses. ${IF_UNKNOWN}`,
+    headers: { ...retryAfter, ...keyHeader },
+    content,
+  },
+  504: { description: `The database did not answer in time. ${IF_UNKNOWN}`, headers: keyHeader, content },
 }
+
+/** Answers of any route that adds rows. */
+export const additionProblems = { 507: { description: 'No id is left for another row.', content } }
+
+/** Answers of any route that changes a row as it was seen. */
+export const conditionProblems = { 412: { description: 'The row has another ETag than `If-Match` names.', content } }
 
 export const notFoundProblem = { 404: { description: 'There is none.', content } }

@@ -25,6 +25,7 @@ export function requireWriteToken(options: WriteAccessOptions): MiddlewareHandle
       c.header('WWW-Authenticate', 'Bearer realm="still-here", error="invalid_token"')
       throw new ProblemError(401, 'The token is not one that may write.')
     }
+    c.set('writer', hash('sha256', given))
     await next()
   }
 }

@@ -1,5 +1,5 @@
 import type { Scope } from '../scope.ts'
-import type { Connection } from './connection.ts'
+import type { Connection, Session } from './connection.ts'
 import type { PoolStats } from './stats.ts'
 
 /** What the caller's statements left behind in the session. */
@@ -16,5 +16,7 @@ export interface ConnectionSource {
   release(connection: Connection, note: ReleaseNote): void
   /** The connection's server refuses writes. */
   moveAway(connection: Connection): void
+  /** Has a session killed whose connection was lost, where that can be done: its locks would stay until the server knows. */
+  endSession(session: Session): void
   close(options: { readonly deadlineMs: number }): Promise<void>
 }

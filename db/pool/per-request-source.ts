@@ -41,6 +41,9 @@ export class PerRequestSource implements ConnectionSource {
   /** Every connection is new, so each asks anew which server it is. */
   moveAway(): void {}
 
+  /** There is no control connection: the server finds out by itself. */
+  endSession(): void {}
+
   async close(): Promise<void> {
     for (const connection of this.#open) this.release(connection)
   }

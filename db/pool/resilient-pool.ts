@@ -9,7 +9,7 @@ import {
 import type { Scope } from '../scope.ts'
 import { jittered, type Random } from './backoff.ts'
 import { ConnectGate } from './connect-gate.ts'
-import type { Connection } from './connection.ts'
+import type { Connection, Session } from './connection.ts'
 import type { ConnectionSource, ReleaseNote } from './connection-source.ts'
 import type { Connect } from './connector.ts'
 import { HoldTimes } from './hold-times.ts'
@@ -141,6 +141,10 @@ export class ResilientPool implements ConnectionSource {
       else member.retiredFor = 'wrongServer'
     }
     void this.#control.close() // sessions of the next server are asked about there
+  }
+
+  endSession(session: Session): void {
+    void this.#control.kill(session)
   }
 
   /** Lets holders finish until the deadline, stops the rest, says goodbye to every server session. Never rejects. */

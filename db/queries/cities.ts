@@ -1,8 +1,5 @@
-import { type Expression, expressionBuilder, type Kysely, type SqlBool } from 'kysely'
-import { asDriverError } from '../classify-error.ts'
-import { IdsExhaustedError, UnknownCountryError } from '../errors.ts'
+import { type Expression, expressionBuilder, type Kysely, type SqlBool, type Transaction } from 'kysely'
 import type { DB } from '../schema.ts'
-import { inTransaction } from '../transaction.ts'
 import { beyond, type Page, type PageRequest, type SortOrder, startsWithPattern, toPage } from './page.ts'
 
 export interface City {
@@ -48,47 +45,9 @@ export const cityColumns = [
   'city.last_update as lastUpdate',
 ] as const
 
-export interface NewCity {
-  /** 1-50 characters. */
-  readonly city: string
-  readonly countryId: number
-}
-
-/**
- * Adds a city, and returns it as the database has it.
- * @throws UnknownCountryError, IdsExhaustedError, and what `inTransaction` throws
- */
-export async function createCity(db: Kysely<DB>, { city, countryId }: NewCity): Promise<City> {
-  return await inTransaction(
-    db,
-    async (trx) => {
-      const { insertId } = await trx
-        .insertInto('city')
-        .values({ city, country_id: countryId })
-        .executeTakeFirstOrThrow()
-        .catch((error: unknown) => {
-          throw explainInsert(error, countryId)
-        })
-      return await trx
-        .selectFrom('city')
-        .select(cityColumns)
-        .where('city_id', '=', Number(insertId))
-        .executeTakeFirstOrThrow()
-    },
-    { replay: true },
-  )
-}
-
-function explainInsert(cause: unknown, countryId: number): unknown {
-  switch (asDriverError(cause).errno) {
-    case 1452: // ER_NO_REFERENCED_ROW_2: the only foreign key is the country's
-      return new UnknownCountryError(countryId, { cause })
-    case 167: // HA_ERR_AUTOINC_ERANGE, as MariaDB answers it
-    case 1062: // ER_DUP_ENTRY: MySQL gives the last id out again, and the id is the only unique key
-      return new IdsExhaustedError({ cause })
-    default:
-      return cause
-  }
+/** The city with this id, read inside a transaction; undefined when there is none. Others ask `CityLookups`. */
+export async function findCity(trx: Transaction<DB>, cityId: number): Promise<City | undefined> {
+  return await trx.selectFrom('city').select(cityColumns).where('city_id', '=', cityId).executeTakeFirst()
 }
 
 export interface ListCitiesRequest {

@@ -1,45 +1,31 @@
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
-import { createCity } from '../../db/index.ts'
+import type { Context } from 'hono'
+import { type City, deleteCity, insertCity, updateCity, writeOnce } from '../../db/index.ts'
 import type { AppDeps } from '../app.ts'
 import type { AppEnv } from '../app-env.ts'
-import { cityEtag } from '../etag.ts'
+import { cityChangeSchema, newCitySchema } from '../city-body.ts'
+import { cityEtag, statesOfIfMatch } from '../etag.ts'
+import { keyedWriteOf, REPLAYED_HEADER, readIdempotencyKey } from '../idempotency.ts'
 import { readJsonBody } from '../json-body.ts'
-import { deadlineHeader, etagHeader, writeTokenScheme } from '../openapi.ts'
-import { bodyProblems, commonProblems, writeProblems } from '../problem.ts'
-import { noQuery } from '../query-params.ts'
+import {
+  deadlineHeader,
+  etagHeader,
+  idempotencyKeyHeader,
+  ifMatchHeader,
+  replayedHeader,
+  writeTokenScheme,
+} from '../openapi.ts'
+import {
+  additionProblems,
+  bodyProblems,
+  commonProblems,
+  conditionProblems,
+  notFoundProblem,
+  writeProblems,
+} from '../problem.ts'
+import { idParam, noQuery } from '../query-params.ts'
 import { requireWriteToken } from '../write-access.ts'
 import { citySchema } from './cities.ts'
-
-/** Counted as the database counts them, an emoji being one, and after the normalisation that it does not do. */
-function isName(text: string): boolean {
-  const length = [...text].length
-  return length >= 1 && length <= 50 && text.isWellFormed() && !/\p{Cc}/u.test(text)
-}
-
-const NOT_AN_ID = 'must be an integer from 1 to 65535'
-
-const newCitySchema = z
-  .strictObject(
-    {
-      city: z
-        .string('must be a text')
-        .normalize('NFC')
-        .refine(isName, 'must have 1 to 50 characters, and no control characters')
-        .openapi({
-          description: '1 to 50 characters once it is in Unicode normalisation form C, in which it is stored.',
-          minLength: 1,
-          maxLength: 50,
-          pattern: '^[^\\u0000-\\u001f\\u007f-\\u009f]*$',
-          example: 'Atlantis',
-        }),
-      countryId: z
-        .number(NOT_AN_ID)
-        .refine((id) => Number.isInteger(id) && id >= 1 && id <= 65_535, NOT_AN_ID)
-        .openapi({ type: 'integer', minimum: 1, maximum: 65_535, description: 'The id of a country.', example: 102 }),
-    },
-    'must be an object',
-  )
-  .openapi('NewCity')
 
 const locationHeader = {
   Location: { description: 'Where the city is.', required: true, schema: { type: 'string' as const } },
@@ -51,7 +37,7 @@ const createCityRoute = createRoute({
   operationId: 'createCity',
   summary: 'Adds a city',
   security: [writeTokenScheme],
-  parameters: [deadlineHeader],
+  parameters: [deadlineHeader, idempotencyKeyHeader],
   request: {
     query: noQuery,
     // Without `required` zod-openapi would give a request without a body to the handler.
@@ -60,14 +46,63 @@ const createCityRoute = createRoute({
   responses: {
     201: {
       description: 'The city as the database has it.',
-      headers: { ...locationHeader, ...etagHeader },
+      headers: { ...locationHeader, ...etagHeader, ...replayedHeader },
       content: { 'application/json': { schema: citySchema } },
     },
+    ...bodyProblems,
+    ...writeProblems,
+    ...additionProblems,
+    ...commonProblems,
+  },
+})
+
+const cityParams = z.strictObject({ cityId: idParam() })
+
+const changeCityRoute = createRoute({
+  method: 'patch',
+  path: '/cities/{cityId}',
+  operationId: 'changeCity',
+  summary: 'Changes the fields that are given',
+  security: [writeTokenScheme],
+  parameters: [deadlineHeader, idempotencyKeyHeader, ifMatchHeader],
+  request: {
+    params: cityParams,
+    query: noQuery,
+    body: { required: true, content: { 'application/json': { schema: cityChangeSchema } } },
+  },
+  responses: {
+    200: {
+      description: 'The city as the database has it now.',
+      headers: { ...etagHeader, ...replayedHeader },
+      content: { 'application/json': { schema: citySchema } },
+    },
+    ...notFoundProblem,
+    ...conditionProblems,
     ...bodyProblems,
     ...writeProblems,
     ...commonProblems,
   },
 })
+
+const deleteCityRoute = createRoute({
+  method: 'delete',
+  path: '/cities/{cityId}',
+  operationId: 'deleteCity',
+  summary: 'Removes a city',
+  security: [writeTokenScheme],
+  parameters: [deadlineHeader, idempotencyKeyHeader, ifMatchHeader],
+  request: { params: cityParams, query: noQuery },
+  responses: {
+    204: { description: 'It is gone.', headers: replayedHeader },
+    ...notFoundProblem,
+    ...conditionProblems,
+    ...writeProblems,
+    ...commonProblems,
+  },
+})
+
+/** A city as it is kept with its idempotency key. */
+type StoredCity = Omit<City, 'lastUpdate' | 'country'> & { readonly lastUpdate: string }
 
 /** Cities: what changes them. */
 export function cityWriteRoutes({
@@ -75,9 +110,40 @@ export function cityWriteRoutes({
   readWriteTokens,
   log,
 }: Pick<AppDeps, 'database' | 'readWriteTokens' | 'log'>) {
-  const middleware = [requireWriteToken({ readTokens: readWriteTokens, log }), readJsonBody]
-  return new OpenAPIHono<AppEnv>().openapi({ ...createCityRoute, middleware }, async (c) => {
-    const city = await createCity(kysely, c.req.valid('json'))
-    return c.json(city, 201, { Location: `/cities/${city.cityId}`, ETag: cityEtag(city) })
-  })
+  const requireToken = requireWriteToken({ readTokens: readWriteTokens, log })
+  const middleware = [requireToken, readIdempotencyKey, readJsonBody]
+
+  /** Does the write of this request once, and answers the city with its headers. */
+  async function writeCity(c: Context<AppEnv>, body: object, work: Parameters<typeof writeOnce<City>>[2]) {
+    const { answer, isReplayed } = await writeOnce(kysely, keyedWriteOf(c, body), work)
+    const city = JSON.parse(answer) as StoredCity // as `work` made it, now or then
+    const etag = cityEtag({ ...city, lastUpdate: new Date(city.lastUpdate) })
+    return { city, headers: { ETag: etag, ...replayed(isReplayed) } }
+  }
+
+  return new OpenAPIHono<AppEnv>()
+    .openapi({ ...createCityRoute, middleware }, async (c) => {
+      const body = c.req.valid('json')
+      const { city, headers } = await writeCity(c, body, (trx) => insertCity(trx, body))
+      return c.json(city, 201, { ...headers, Location: `/cities/${city.cityId}` })
+    })
+    .openapi({ ...changeCityRoute, middleware }, async (c) => {
+      const body = c.req.valid('json')
+      const target = targetOf(c, c.req.valid('param'))
+      const { city, headers } = await writeCity(c, body, (trx) => updateCity(trx, target, body))
+      return c.json(city, 200, headers)
+    })
+    .openapi({ ...deleteCityRoute, middleware: [requireToken, readIdempotencyKey] }, async (c) => {
+      const target = targetOf(c, c.req.valid('param'))
+      const { isReplayed } = await writeOnce(kysely, keyedWriteOf(c), (trx) => deleteCity(trx, target))
+      return c.body(null, 204, replayed(isReplayed))
+    })
+}
+
+function targetOf(c: Context<AppEnv>, { cityId }: { readonly cityId: number }) {
+  return { cityId, stateHashes: statesOfIfMatch(c.req.header('If-Match')) }
+}
+
+function replayed(isReplayed: boolean): Record<string, string> {
+  return isReplayed ? { [REPLAYED_HEADER]: 'true' } : {}
 }

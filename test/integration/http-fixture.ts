@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module'
 import { dirname, resolve } from 'node:path'
+import type { ConnectionOptions } from '../../db/connection-options.ts'
 import { createDatabase, type Database } from '../../db/index.ts'
 import { findLatestMigration, hasRun, migrateToLatest } from '../../db/migrator.ts'
 import { type AppType, createApp } from '../../src/app.ts'
@@ -21,12 +22,19 @@ export interface TestApp {
 const token = 'test-token'
 const migrations = resolve(import.meta.dirname, '../../migrations')
 
+export interface TestAppOptions {
+  /** Who may write. Default: one token. */
+  readonly tokens?: readonly string[]
+  /** Where the schema is reached, such as a proxy before its server. Default: the server itself. */
+  readonly address?: Pick<ConnectionOptions, 'host' | 'port'>
+}
+
 /** Over a schema of the shared server, or the given one of another. */
-export async function createTestApp(given?: TestSchema): Promise<TestApp> {
+export async function createTestApp(given?: TestSchema, options: TestAppOptions = {}): Promise<TestApp> {
   const schema = given ?? (await createTestSchema())
   await migrateToLatest(schema.migrator, migrations)
   const newest = (await findLatestMigration(migrations)) ?? ''
-  const database = createDatabase({ connection: schema.app, pool: { size: 4 } })
+  const database = createDatabase({ connection: { ...schema.app, ...options.address }, pool: { size: 4 } })
   const { log, lines } = createMemoryLog()
   const app = createApp({
     database,
@@ -35,7 +43,7 @@ export async function createTestApp(given?: TestSchema): Promise<TestApp> {
     log,
     clock: systemClock,
     requestTimeoutMs: 5000,
-    readWriteTokens: () => [token],
+    readWriteTokens: () => options.tokens ?? [token],
     version: { name: 'still-here', version: '0.0.0', node: process.versions.node },
     swaggerUiFolder: dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json')),
   })

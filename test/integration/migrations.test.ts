@@ -15,6 +15,7 @@ const names = [
   '0003_insert_countries',
   '0004_insert_cities',
   '0005_index_city_name',
+  '0006_create_idempotency_key',
 ]
 
 async function emptySchema(): Promise<ConnectionOptions> {
@@ -136,7 +137,7 @@ test('the status names what has run, and changes nothing', async () => {
   await migrateDown(connection, folder)
   assert.deepEqual(
     await statusOf(),
-    names.map((name, index) => [name, index < 4]),
+    names.map((name, index) => [name, index < 5]),
   )
 })
 

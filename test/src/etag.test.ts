@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'vitest'
-import { cityEtag, countryEtag, matchesEtag } from '../../src/etag.ts'
+import { cityEtag, countryEtag, matchesEtag, statesOfIfMatch } from '../../src/etag.ts'
 
 const london = { cityId: 312, city: 'London', countryId: 102, lastUpdate: new Date('2006-02-15T04:45:25Z') }
 
@@ -69,4 +69,27 @@ test('a long hostile list is judged quickly', () => {
   assert.equal(matchesEtag(' ,'.repeat(7000), tag), false)
   assert.equal(matchesEtag(`"a"${' '.repeat(15_000)}x`, tag), false)
   assert.ok(performance.now() - startedAtMs < 500)
+})
+
+const state = 'ad0dcf77f655117813562e226b3bb9b0a171dca18805b50b4533932d11701b73'
+
+test('an If-Match allows the states of its strong tags, and any state when it is absent or *', () => {
+  assert.equal(statesOfIfMatch(undefined), undefined)
+  assert.equal(statesOfIfMatch(' * '), undefined)
+  assert.deepEqual(statesOfIfMatch(`"${state}"`), [state])
+  assert.deepEqual(statesOfIfMatch(`"x" , "${state}","${'0'.repeat(64)}"`), [state, '0'.repeat(64)])
+})
+
+test('an If-Match of weak tags, other texts or no list at all allows none', () => {
+  const others = [
+    `W/"${state}"`,
+    `"${state.toUpperCase()}"`,
+    state,
+    '""',
+    '',
+    ',',
+    `"${state}`,
+    `"${state}" "${state}"`,
+  ]
+  for (const header of others) assert.deepEqual(statesOfIfMatch(header), [], header)
 })

@@ -3,10 +3,14 @@ import { HTTPException } from 'hono/http-exception'
 import { test } from 'vitest'
 import {
   AcquireTimeoutError,
+  CityChangedError,
+  CityNotFoundError,
   CommitUnknownError,
   ConnectRefusedError,
   DeadlineExceededError,
   IdsExhaustedError,
+  KeyInUseError,
+  KeyReusedError,
   PoolClosedError,
   QueueFullError,
   StatementLostError,
@@ -14,7 +18,7 @@ import {
 } from '../../db/index.ts'
 import { ClientLeftError, effectiveTimeoutMs } from '../../src/deadline.ts'
 import { judgeError } from '../../src/http-errors.ts'
-import { badRequest, ProblemError } from '../../src/problem.ts'
+import { badRequest, OUTCOME_UNKNOWN, ProblemError } from '../../src/problem.ts'
 
 test('a problem is answered as it says', () => {
   const errors = [{ parameter: 'limit', detail: 'must be an integer' }]
@@ -48,7 +52,7 @@ test('a database that cannot be used is 503 with Retry-After, never 500, and say
 test('a deadline is 504', () => {
   assert.deepEqual(judgeError(new DeadlineExceededError(200)), {
     status: 504,
-    detail: 'The database did not answer within 200 ms.',
+    detail: 'The database did not answer within 200 ms. Nothing was changed.',
     logAs: 'warn',
   })
 })
@@ -75,17 +79,15 @@ test('where it is certain that nothing took effect, a 503 says so', () => {
 })
 
 test('where the outcome is unknown, a 503 says that', () => {
-  for (const error of [new StatementLostError('unknown', { cause: lost }), new CommitUnknownError({ cause: lost })]) {
-    assert.deepEqual(judgeError(error), {
-      ...unusable,
-      detail: 'The connection to the database was lost. Whether the change took effect is unknown.',
-    })
-  }
+  const detail = 'The connection to the database was lost. Whether the change took effect is unknown.'
+  assert.deepEqual(judgeError(new StatementLostError('unknown', { cause: lost })), { ...unusable, detail })
+  assert.deepEqual(judgeError(new CommitUnknownError({ cause: lost })), { ...unusable, detail, kind: OUTCOME_UNKNOWN })
 })
 
 test('a deadline on COMMIT is 504, and its outcome unknown', () => {
   assert.deepEqual(judgeError(new CommitUnknownError({ cause: new DeadlineExceededError(200) })), {
     status: 504,
+    kind: OUTCOME_UNKNOWN,
     detail: 'The database did not confirm the change within 200 ms. Whether the change took effect is unknown.',
     logAs: 'warn',
   })
@@ -96,6 +98,23 @@ test('a country that does not exist is 422 and named by its pointer', () => {
     status: 422,
     detail: 'There is no such country.',
     errors: [{ pointer: '/countryId', detail: 'must be the id of a country' }],
+  })
+})
+
+test('a city that is not there is 404, and one that has changed 412', () => {
+  assert.deepEqual(judgeError(new CityNotFoundError(5)), { status: 404, detail: 'There is no such city.' })
+  assert.deepEqual(judgeError(new CityChangedError(5)), { status: 412, detail: 'The city has another ETag.' })
+})
+
+test('an idempotency key that is in use is 409 for now, and that of another request 422', () => {
+  assert.deepEqual(judgeError(new KeyInUseError({ cause: lost })), {
+    status: 409,
+    detail: 'A request with this Idempotency-Key is under way.',
+    retryAfterSeconds: 1,
+  })
+  assert.deepEqual(judgeError(new KeyReusedError()), {
+    status: 422,
+    detail: 'The Idempotency-Key belongs to another request.',
   })
 })
 

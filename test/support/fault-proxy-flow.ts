@@ -35,6 +35,8 @@ export class Flow {
   #server: Socket | undefined
   #target: ProxyTarget | undefined
   #isForgotten = false
+  #isClientCut = false
+  #isEnding = false
 
   constructor({ client, delayMs, id }: { readonly client: Socket; readonly delayMs: number; readonly id: number }) {
     this.id = id
@@ -66,6 +68,11 @@ export class Flow {
     return this.#isForgotten
   }
 
+  /** Whether the server's side outlives the client's. */
+  get isClientCut(): boolean {
+    return this.#isClientCut
+  }
+
   /** Of the socket towards the server: what the server shows as the session's host. */
   get serverSidePort(): number | undefined {
     return this.#server?.localPort
@@ -88,8 +95,20 @@ export class Flow {
     if (this.#isForgotten) return
     for (const socket of this.#sockets()) {
       if (end === 'rst') socket.resetAndDestroy()
-      else socket.destroySoon()
+      else if (!this.#isEnding) socket.destroySoon()
     }
+    this.#isEnding = true
+  }
+
+  /** Resets the client alone: the server is told nothing, and what is held back for it can still be delivered. */
+  cutClient(): void {
+    this.#isClientCut = true
+    this.#client.resetAndDestroy()
+  }
+
+  /** Shows each chunk before it goes through in this direction: the flow can still be stalled then, or cut. */
+  watch(direction: FlowDirection, onChunk: (chunk: Buffer) => void): void {
+    this.#pipe(direction).onChunk = onChunk
   }
 
   /** Closes both sides once so many more bytes have gone through in this direction. */

@@ -20,6 +20,8 @@ export class FlowPipe {
   #isLost = false
   #cut: { bytesLeft: number; readonly end: () => void } | undefined
   #onEmpty: (() => void) | undefined
+  /** Called with what comes, before it is passed on. */
+  onChunk: (chunk: Buffer) => void = () => {}
   /** That were passed on. */
   bytes = 0
 
@@ -77,6 +79,8 @@ export class FlowPipe {
 
   #push(chunk: Buffer | undefined): void {
     if (this.#isLost) return
+    if (chunk) this.onChunk(chunk)
+    if (this.#isLost) return // by whoever was shown it
     this.#items.push({ dueAtMs: performance.now() + this.#delayMs, chunk })
     this.#heldBytes += chunk?.length ?? 0
     this.#deliver()

@@ -110,7 +110,7 @@ export class FaultProxy {
     const { reception } = this
     const flow = new Flow({ client, delayMs: this.delayMs, id: this.#acceptedAtMs.length })
     this.#flows.add(flow)
-    client.once('close', () => this.#flows.delete(flow))
+    client.once('close', () => flow.isClientCut || this.#flows.delete(flow))
     switch (reception.name) {
       case 'cut':
         flow.cut(reception.end)
