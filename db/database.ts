@@ -3,9 +3,10 @@ import { Kysely } from 'kysely'
 import { systemClock } from './clock.ts'
 import type { ConnectionOptions } from './connection-options.ts'
 import { resilientMysqlDialect } from './dialect.ts'
-import { checkHealth, type HealthReport } from './health.ts'
+import { createHealthCheck, type HealthReport } from './health.ts'
 import type { PoolOptions } from './pool/options.ts'
 import type { PoolCounters, PoolEvent, PoolStats } from './pool/stats.ts'
+import type { UseObserver } from './pool/use-observer.ts'
 import type { DB } from './schema.ts'
 import { Scope } from './scope.ts'
 
@@ -14,6 +15,8 @@ export interface DatabaseOptions {
   readonly pool?: Partial<PoolOptions>
   readonly strategy?: 'pooled' | 'per-request'
   readonly onEvent?: (event: PoolEvent) => void
+  /** Told of every use of a connection. */
+  readonly observer?: UseObserver
 }
 
 /** The database as the rest of the service sees it. */
@@ -21,13 +24,17 @@ export interface Database {
   readonly kysely: Kysely<DB>
   /** The pool's gauges. */
   readonly stats: PoolStats
+  /** The pool's settings, defaults filled in. */
+  readonly poolOptions: PoolOptions
+  /** Whether only a restart can help: callers wait, nothing moves, and yet the database lets others in. */
+  readonly isWedged: boolean
   /** What the pool has met since the start. */
   readonly counters: PoolCounters
   /** A caller's time, running from now. */
   createScope(timeoutMs: number): Scope
   /** Runs `task`, every statement of it in `scope`: none outlives it, nor waits longer for a connection. */
   runInScope<T>(scope: Scope, task: () => T): T
-  /** Asks the database whether it answers, within `HEALTH_TIMEOUT_MS`; never throws. */
+  /** Pings and recycles idle connections and asks the server about itself: within 500 ms, shared for 1 s; never throws. */
   health(): Promise<HealthReport>
   /** Ends every connection: holders have `deadlineMs` to finish. Never rejects. */
   close(options: { readonly deadlineMs: number }): Promise<void>
@@ -41,18 +48,22 @@ export function createDatabase(options: DatabaseOptions): Database {
   const scopes = new AsyncLocalStorage<Scope>()
   const dialect = resilientMysqlDialect({ ...options, currentScope: () => scopes.getStore() })
   const kysely = new Kysely<DB>({ dialect })
-  const database: Database = {
+  const { poolOptions } = dialect
+  return {
     kysely,
+    poolOptions,
     get stats() {
       return dialect.stats
     },
     get counters() {
       return dialect.counters
     },
+    get isWedged() {
+      return dialect.isWedged
+    },
     createScope: (timeoutMs) => new Scope(systemClock, timeoutMs),
     runInScope: (scope, task) => scopes.run(scope, task),
-    health: () => checkHealth(database),
+    health: createHealthCheck(dialect, systemClock),
     close: (closeOptions) => dialect.close(closeOptions),
   }
-  return database
 }
