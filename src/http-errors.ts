@@ -78,7 +78,7 @@ function judgeUnknownCommit({ cause }: CommitUnknownError): Verdict {
 export function answerError(error: unknown, c: Context<AppEnv>, log: Log): Response {
   const { status, detail, errors, retryAfterSeconds, logAs } = judgeError(error)
   const requestId = c.get('requestId')
-  if (logAs) log[logAs]({ err: error, requestId }, `answered ${status}`)
+  if (logAs) log[logAs]({ err: error, requestId, ...c.get('trace') }, `answered ${status}`)
   return c.body(problemBody({ status, requestId, detail, errors }), status as ContentfulStatusCode, {
     'Content-Type': PROBLEM_TYPE,
     'Cache-Control': 'no-store',
