@@ -17,6 +17,8 @@ export interface ServiceOptions {
   readonly environment?: Readonly<Record<string, string>>
   /** What is started. Default: the real service. */
   readonly program?: Program
+  /** How it breaks on SIGUSR2. Default: it does not. */
+  readonly breakage?: 'leak' | 'loop' | 'throw'
 }
 
 /** The service as a process of its own. */
@@ -30,8 +32,18 @@ export interface Service {
   /** CPU time since its start, user and system, all threads, in s. */
   readonly cpuSeconds: () => Promise<number>
   readonly memoryMegabytes: () => Promise<number>
+  readonly signal: (name: NodeJS.Signals) => void
+  /** Resolves when it has ended. */
+  readonly ended: Promise<ServiceEnd>
   /** SIGTERM, and SIGKILL after 8 s; resolves with the exit code, null after SIGKILL. Safe to call twice. */
   readonly stop: () => Promise<number | null>
+}
+
+/** How a service ended, and when, by `performance.now()`. */
+interface ServiceEnd {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+  readonly atMs: number
 }
 
 type Program = keyof typeof programs
@@ -41,6 +53,7 @@ const programs = {
   plain: join(import.meta.dirname, 'plain-service.ts'),
   statements: join(import.meta.dirname, 'statement-service.ts'),
 }
+const breaker = join(import.meta.dirname, 'break-service.ts')
 const START_LIMIT_MS = 10_000
 const STOP_LIMIT_MS = 8_000
 
@@ -48,10 +61,12 @@ const STOP_LIMIT_MS = 8_000
 export async function startService(options: ServiceOptions): Promise<Service> {
   const port = await findFreePort()
   const startedAtMs = performance.now()
-  const child = spawn(process.execPath, [programs[options.program ?? 'service']], {
+  const { program = 'service', breakage } = options
+  const child = spawn(process.execPath, [...(breakage ? ['--import', breaker] : []), programs[program]], {
     env: {
       ...withoutOurSettings(process.env),
       LOG_LEVEL: 'warn',
+      ...(breakage && { BREAK: breakage }),
       ...options.environment,
       DATABASE_URL: await databaseUrl(options),
       HOST: '127.0.0.1',
@@ -81,11 +96,13 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     lines,
     startedInMs: performance.now() - startedAtMs,
     cpuSeconds: () => readCpuSeconds(pid),
+    signal: (name) => void child.kill(name),
+    ended: exited,
     memoryMegabytes: () => readMemoryMegabytes(pid),
     stop: async () => {
       child.kill('SIGTERM')
       const timer = setTimeout(() => child.kill('SIGKILL'), STOP_LIMIT_MS)
-      const code = await exited
+      const { code } = await exited
       clearTimeout(timer)
       return code
     },
@@ -105,9 +122,9 @@ function withoutOurSettings(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(environment).filter(([name]) => !isOurs(name)))
 }
 
-function exitOf(child: ChildProcess): Promise<number | null> {
+function exitOf(child: ChildProcess): Promise<ServiceEnd> {
   return new Promise((resolve) => {
-    child.once('exit', resolve)
+    child.once('exit', (code, signal) => resolve({ code, signal, atMs: performance.now() }))
   })
 }
 
