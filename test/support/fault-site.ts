@@ -48,6 +48,7 @@ export interface FaultSiteOptions {
   /** Before the service starts, and so before its first connection. */
   readonly prepare?: (proxy: FaultProxy) => void | Promise<void>
   readonly environment?: Readonly<Record<string, string>>
+  readonly passwordFile?: string
   /** `statements` for what the service has no route for. Default: what the run measures, ours or the yardstick. */
   readonly program?: 'statements'
   readonly breakage?: ServiceOptions['breakage']
@@ -62,6 +63,7 @@ export async function openFaultSite(server: FaultServer, options: FaultSiteOptio
       database: proxy.address,
       account: server.account,
       program: options.program ?? faultsRun.subject,
+      ...(options.passwordFile !== undefined && { passwordFile: options.passwordFile }),
       ...(options.breakage && { breakage: options.breakage }),
       environment: { ...options.environment, STATEMENTS_POOL: faultsRun.subject },
     })

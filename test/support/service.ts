@@ -13,6 +13,8 @@ export interface ServiceOptions {
   readonly database: ProxyTarget
   /** The account and schema; its host and port are not used. */
   readonly account: ConnectionOptions
+  /** Where the account's password is kept, instead of in the settings: `DB_PASSWORD_FILE`. */
+  readonly passwordFile?: string
   /** Further settings. Default: none. */
   readonly environment?: Readonly<Record<string, string>>
   /** What is started. Default: the real service. */
@@ -68,7 +70,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       LOG_LEVEL: 'warn',
       ...(breakage && { BREAK: breakage }),
       ...options.environment,
-      DATABASE_URL: await databaseUrl(options),
+      ...(await databaseSettings(options)),
       HOST: '127.0.0.1',
       PORT: String(port),
     },
@@ -109,11 +111,16 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   }
 }
 
-async function databaseUrl({ database, account }: ServiceOptions): Promise<string> {
+async function databaseSettings({ database, account, passwordFile }: ServiceOptions): Promise<Record<string, string>> {
+  if (passwordFile !== undefined) {
+    const { host, port } = database
+    const { user, database: name } = account
+    return { DB_HOST: host, DB_PORT: String(port), DB_USER: user, DB_NAME: name, DB_PASSWORD_FILE: passwordFile }
+  }
   const url = new URL(`mysql://${database.host}:${database.port}/${account.database}`)
   url.username = account.user
   url.password = encodeURIComponent(await account.password())
-  return url.href
+  return { DATABASE_URL: url.href }
 }
 
 /** Without the settings of whoever runs the tests. */
