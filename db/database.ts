@@ -3,10 +3,11 @@ import { Kysely } from 'kysely'
 import { systemClock } from './clock.ts'
 import type { ConnectionOptions } from './connection-options.ts'
 import { resilientMysqlDialect } from './dialect.ts'
-import { checkHealth, type HealthReport } from './health.ts'
+import { createHealthCheck, type HealthReport } from './health.ts'
 import { startKeyRemoval } from './key-removal.ts'
 import type { PoolOptions } from './pool/options.ts'
 import type { PoolCounters, PoolEvent, PoolStats } from './pool/stats.ts'
+import type { UseObserver } from './pool/use-observer.ts'
 import { type CityLookups, createCityLookups } from './queries/city-lookups.ts'
 import type { DB } from './schema.ts'
 import { Scope } from './scope.ts'
@@ -20,6 +21,8 @@ export interface DatabaseOptions {
   /** Most lookups of single rows that share a statement, 1 to 32; 32 by default. */
   readonly maxLookupBatch?: number | undefined
   readonly onEvent?: (event: PoolEvent) => void
+  /** Told of every use of a connection. */
+  readonly observer?: UseObserver
 }
 
 /** The database as the rest of the service sees it. */
@@ -28,13 +31,17 @@ export interface Database {
   readonly cities: CityLookups
   /** The pool's gauges. */
   readonly stats: PoolStats
+  /** The pool's settings, defaults filled in. */
+  readonly poolOptions: PoolOptions
+  /** Whether only a restart can help: callers wait, nothing moves, and yet the database lets others in. */
+  readonly isWedged: boolean
   /** What the pool has met since the start. */
   readonly counters: PoolCounters
   /** A caller's time, running from now. */
   createScope(timeoutMs: number): Scope
   /** Runs `task`, every statement of it in `scope`: none outlives it, nor waits longer for a connection. */
   runInScope<T>(scope: Scope, task: () => T): T
-  /** Asks the database whether it answers, within `HEALTH_TIMEOUT_MS`; never throws. */
+  /** Pings and recycles idle connections and asks the server about itself: within 500 ms, shared for 1 s; never throws. */
   health(): Promise<HealthReport>
   /** Ends every connection: holders have `deadlineMs` to finish. Never rejects. */
   close(options: { readonly deadlineMs: number }): Promise<void>
@@ -50,8 +57,10 @@ export function createDatabase(options: DatabaseOptions): Database {
   const kysely = new Kysely<DB>({ dialect })
   const runInScope = <T>(scope: Scope, task: () => T) => scopes.run(scope, task)
   const stopKeyRemoval = startKeyRemoval({ kysely, clock: systemClock, random: Math.random })
-  const database: Database = {
+  const { poolOptions } = dialect
+  return {
     kysely,
+    poolOptions,
     cities: createCityLookups({
       db: kysely,
       clock: systemClock,
@@ -65,13 +74,15 @@ export function createDatabase(options: DatabaseOptions): Database {
     get counters() {
       return dialect.counters
     },
+    get isWedged() {
+      return dialect.isWedged
+    },
     createScope: (timeoutMs) => new Scope(systemClock, timeoutMs),
     runInScope,
-    health: () => checkHealth(database),
+    health: createHealthCheck(dialect, systemClock),
     close: (closeOptions) => {
       stopKeyRemoval()
       return dialect.close(closeOptions)
     },
   }
-  return database
 }

@@ -24,8 +24,10 @@ import { createConnector } from './pool/connector.ts'
 import { LoopTurn } from './pool/loop-turn.ts'
 import { type PoolOptions, resolvePoolOptions } from './pool/options.ts'
 import { PerRequestSource } from './pool/per-request-source.ts'
+import type { PoolCheck } from './pool/pool-check.ts'
 import { ResilientPool } from './pool/resilient-pool.ts'
 import { countEvent, noEvents, type PoolCounters, type PoolEvent, type PoolStats } from './pool/stats.ts'
+import { type UseObserver, unobserved } from './pool/use-observer.ts'
 import { Scope } from './scope.ts'
 
 export interface ResilientMysqlOptions {
@@ -39,6 +41,8 @@ export interface ResilientMysqlOptions {
   /** The deadline of whoever runs a statement now; without one `acquireTimeoutMs` bounds the wait for a connection. */
   readonly currentScope?: () => Scope | undefined
   readonly onEvent?: (event: PoolEvent) => void
+  /** Told of every use of a connection. */
+  readonly observer?: UseObserver
   readonly clock?: Clock
   readonly random?: Random
 }
@@ -52,12 +56,14 @@ export function resilientMysqlDialect(options: ResilientMysqlOptions): Resilient
 }
 
 export class ResilientMysqlDialect implements Dialect {
+  /** With the defaults filled in. */
+  readonly poolOptions: PoolOptions
   readonly #deps: DriverDependencies
   #counters = noEvents
 
   constructor(options: ResilientMysqlOptions) {
     const pool = resolvePoolOptions(options.pool)
-    const { clock = systemClock, random = Math.random } = options
+    const { clock = systemClock, random = Math.random, observer = unobserved } = options
     const onEvent = (event: PoolEvent) => {
       this.#counters = countEvent(this.#counters, event)
       options.onEvent?.(event)
@@ -68,14 +74,26 @@ export class ResilientMysqlDialect implements Dialect {
     const connect = createConnector(options.connection, { clock, turn, connectTimeoutMs, arePrepared })
     const source =
       options.strategy === 'per-request'
-        ? new PerRequestSource({ connect })
-        : new ResilientPool(pool, { connect, clock, turn, random, onEvent })
+        ? new PerRequestSource({ connect, clock })
+        : new ResilientPool(pool, { connect, clock, turn, random, onEvent, observer })
     const currentScope = options.currentScope ?? (() => undefined)
-    this.#deps = { source, clock, random, onEvent, currentScope, acquireTimeoutMs: pool.acquireTimeoutMs }
+    const { acquireTimeoutMs } = pool
+    this.#deps = { source, clock, random, onEvent, observer, currentScope, acquireTimeoutMs }
+    this.poolOptions = pool
   }
 
   get stats(): PoolStats {
     return this.#deps.source.stats
+  }
+
+  /** Whether only a restart can help: callers wait, nothing moves, and yet the database lets others in. */
+  get isWedged(): boolean {
+    return this.#deps.source.isWedged
+  }
+
+  /** Pings and recycles idle connections, and asks the server about itself; within 500 ms, and never throws. */
+  check(): Promise<PoolCheck> {
+    return this.#deps.source.check()
   }
 
   get counters(): PoolCounters {

@@ -18,10 +18,11 @@ export {
   StatementLostError,
   UnknownCountryError,
 } from './errors.ts'
-export type { HealthReport } from './health.ts'
+export type { HealthReport, HealthWarning } from './health.ts'
 export { MAX_LOOKUP_BATCH } from './point-lookup.ts'
 export { type PoolOptions, PoolOptionsError, poolSettings } from './pool/options.ts'
-export type { EvictReason, PoolCounters, PoolEvent, PoolStats } from './pool/stats.ts'
+export { type EvictReason, evictReasons, type PoolCounters, type PoolEvent, type PoolStats } from './pool/stats.ts'
+export type { StatementUse, UseObserver } from './pool/use-observer.ts'
 export {
   type City,
   type CityFilter,

@@ -6,6 +6,7 @@ import type { Random } from './pool/backoff.ts'
 import { type Connection, StatementFailure } from './pool/connection.ts'
 import type { ConnectionSource } from './pool/connection-source.ts'
 import type { PoolEvent } from './pool/stats.ts'
+import type { UseObserver } from './pool/use-observer.ts'
 import { pauseBeforeReplay } from './replay-pause.ts'
 import type { Scope } from './scope.ts'
 import { type StatementKind, statementKind } from './statement-kind.ts'
@@ -22,6 +23,7 @@ export interface LeaseDependencies {
   /** For callers without a scope: how long a refused statement is tried again. */
   readonly acquireTimeoutMs: number
   readonly onEvent: (event: PoolEvent) => void
+  readonly observer: UseObserver
 }
 
 type TransactionState =
@@ -63,7 +65,20 @@ export class Lease implements DatabaseConnection {
   }
 
   executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
-    return this.#run(query.sql, query.parameters, statementKind(query)).then(toQueryResult<R>)
+    const { clock, observer } = this.#deps
+    const { flavour } = this.#held().session
+    const { kind } = query.query
+    const startedAtMs = clock.now()
+    return this.#run(query.sql, query.parameters, statementKind(query)).then(
+      (result) => {
+        observer.ran({ flavour, kind, ms: clock.now() - startedAtMs })
+        return toQueryResult<R>(result)
+      },
+      (error) => {
+        observer.ran({ flavour, kind, ms: clock.now() - startedAtMs, error })
+        throw error
+      },
+    )
   }
 
   async *streamQuery<R>(query: CompiledQuery): AsyncIterableIterator<QueryResult<R>> {

@@ -15,7 +15,7 @@ export const answerHeaders: MiddlewareHandler<AppEnv> = async function answerHea
 }
 
 /** On Node's own response where there is one: Hono would make a `Headers` object for each answer, which costs 10 us. */
-export function setAnswerHeader(c: Context<AppEnv>, name: string, value: string): void {
+function setAnswerHeader(c: Context<AppEnv>, name: string, value: string): void {
   const outgoing = c.env?.outgoing
   if (outgoing) outgoing.setHeader(name, value)
   else c.header(name, value)

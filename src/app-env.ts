@@ -1,5 +1,6 @@
 import type { HttpBindings } from '@hono/node-server'
 import type { Scope } from '../db/index.ts'
+import type { TraceContext } from './trace-context.ts'
 
 /** What middleware leaves for the handlers of a request. */
 export interface AppEnv {
@@ -7,6 +8,8 @@ export interface AppEnv {
   Bindings: Partial<HttpBindings>
   Variables: {
     readonly requestId: string
+    /** Of a client that traces. */
+    readonly trace?: TraceContext
     /** Its time; only on routes that use the database. */
     readonly scope: Scope
     /** SHA-256 of the token that may write; only on routes that ask for one. */

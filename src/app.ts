@@ -8,14 +8,18 @@ import { deadline } from './deadline.ts'
 import { answerError } from './http-errors.ts'
 import type { LifecycleState } from './lifecycle.ts'
 import type { Log } from './log.ts'
+import type { Metrics } from './metrics/metrics.ts'
 import { documentRoutes } from './openapi.ts'
 import { ProblemError } from './problem.ts'
 import { rejectInvalid } from './query-params.ts'
+import type { DatabasePolicy } from './readiness.ts'
+import { createReadinessCheck } from './readiness-check.ts'
 import { cityRoutes } from './routes/cities.ts'
 import { cityWriteRoutes } from './routes/city-writes.ts'
 import { countryRoutes } from './routes/countries.ts'
 import { docsRoutes } from './routes/docs.ts'
 import { healthRoutes } from './routes/health.ts'
+import { metricsRoutes } from './routes/metrics.ts'
 import { seedRoutes } from './routes/seed.ts'
 import { type Version, versionRoutes } from './routes/version.ts'
 import { wellFormedUrl } from './well-formed-url.ts'
@@ -29,6 +33,10 @@ export interface AppDeps {
     isCurrent(): Promise<boolean>
   }
   readonly state: () => LifecycleState
+  readonly readyzDatabase: DatabasePolicy
+  readonly metrics: Metrics
+  /** Whether `/metrics` is somewhere else. */
+  readonly hasMetricsPort: boolean
   readonly log: Log
   readonly clock: Clock
   /** Longest time from a request to its answer, in ms. */
@@ -45,11 +53,12 @@ export type AppType = ReturnType<typeof createApp>
 
 /** Builds the HTTP side: opens no port, reads no environment. */
 export function createApp(deps: AppDeps) {
-  const { database, log, clock, requestTimeoutMs, version } = deps
+  const { database, log, clock, requestTimeoutMs, version, metrics, state } = deps
+  const { registry, requests } = metrics
   const app = new OpenAPIHono<AppEnv>({ defaultHook: rejectInvalid })
   app.onError((error, c) => answerError(error, c, log))
   app.notFound((c) => answerError(new ProblemError(404, 'There is no such route.'), c, log))
-  app.use(accessLog(log, clock), answerHeaders, wellFormedUrl)
+  app.use(accessLog({ log, clock, requests }), answerHeaders, wellFormedUrl)
   app.use(
     methodNotAllowed({
       app,
@@ -62,13 +71,17 @@ export function createApp(deps: AppDeps) {
   )
   const limit = deadline(database, requestTimeoutMs)
   for (const path of ['/', '/cities/*', '/countries/*']) app.use(path, limit)
+  const readiness = createReadinessCheck(deps)
+  const isReady = async () => (await readiness()).every(({ isOk }) => isOk)
+  metrics.watch({ database, state, isReady, version })
+  if (!deps.hasMetricsPort) app.route('/', metricsRoutes(registry))
   return app
     .route('/', seedRoutes(deps))
     .route('/', cityRoutes(deps))
     .route('/', cityWriteRoutes(deps))
     .route('/', countryRoutes(deps))
     .route('/', versionRoutes(deps))
-    .route('/', healthRoutes(deps))
+    .route('/', healthRoutes(deps, readiness))
     .route('/', documentRoutes(app, version.version))
     .route('/', docsRoutes(deps))
 }

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { type DatabaseSetting, readDatabase } from './database-settings.ts'
+import type { DatabasePolicy } from './readiness.ts'
 import { createReader, type Env, type ReadFile } from './setting-reader.ts'
 import type { SettingProblem } from './settings.ts'
 import { type ReadTokens, readWriteTokens } from './write-tokens.ts'
@@ -14,6 +15,13 @@ export interface Config {
   readonly arePrepared: boolean
   readonly maxLookupBatch: number
   readonly connectionStrategy: 'pooled' | 'per-request'
+  /** Absent: `/metrics` is on `port`. */
+  readonly metricsPort?: number
+  readonly readyzDatabase: DatabasePolicy
+  readonly drainDelayMs: number
+  readonly livezWedgedMs: number
+  readonly stallLogMs: number
+  readonly stallExitMs: number
   /** Absent: `WRITE_TOKENS` is not set. */
   readonly writeTokens?: ReadTokens
   readonly commit?: string
@@ -37,15 +45,26 @@ export function parseConfig(env: Env, readFile: ReadFile = (path) => readFileSyn
   const database = readDatabase(reader, env)
   const commit = reader.optional('GIT_COMMIT')
   const writeTokens = readWriteTokens(reader, env)
+  const port = reader.value('PORT')
+  const metricsPort = reader.optional('METRICS_PORT')
+  if (port && metricsPort === port) {
+    reader.problems.push({ name: 'METRICS_PORT', accepted: 'another port than PORT, or unset', got: String(port) })
+  }
   const config = {
     host: env.HOST || database.kind === 'configured' ? reader.value('HOST') : '127.0.0.1',
-    port: reader.value('PORT'),
+    port,
     logLevel: reader.value('LOG_LEVEL'),
     requestTimeoutMs: reader.value('REQUEST_TIMEOUT_MS'),
     poolSize: reader.value('POOL_SIZE'),
     arePrepared: reader.value('PREPARED_STATEMENTS') === 'on',
     maxLookupBatch: reader.value('LOOKUP_BATCH'),
     connectionStrategy: reader.value('CONNECTION_STRATEGY'),
+    ...(metricsPort !== undefined && { metricsPort }),
+    readyzDatabase: reader.value('READYZ_DATABASE'),
+    drainDelayMs: reader.value('DRAIN_DELAY_MS'),
+    livezWedgedMs: reader.value('LIVEZ_WEDGED_MS'),
+    stallLogMs: reader.value('STALL_LOG_MS'),
+    stallExitMs: reader.value('STALL_EXIT_MS'),
     ...(writeTokens && { writeTokens }),
     ...(commit !== undefined && { commit }),
     database,

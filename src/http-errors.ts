@@ -95,7 +95,7 @@ export function answerError(error: unknown, c: Context<AppEnv>, log: Log): Respo
   const { status, kind, detail, errors, retryAfterSeconds, logAs } = judgeError(error)
   const requestId = c.get('requestId')
   const key = kind && c.get('idempotencyKey')
-  if (logAs) log[logAs]({ err: error, requestId }, `answered ${status}`)
+  if (logAs) log[logAs]({ err: error, requestId, ...c.get('trace') }, `answered ${status}`)
   return c.body(problemBody({ status, kind, requestId, detail, errors }), status as ContentfulStatusCode, {
     'Content-Type': PROBLEM_TYPE,
     'Cache-Control': 'no-store',

@@ -15,17 +15,25 @@ export interface HttpServer {
   /** Opens the port; until `serve` every request is told to come back. @throws {ListenError} */
   listen(address: { readonly host: string; readonly port: number }): Promise<AddressInfo>
   serve(fetch: (request: Request) => Response | Promise<Response>): void
-  /** Takes nothing new, lets what runs finish, ends the rest at the deadline. */
-  close(deadlineMs: number): Promise<void>
+  /** Ends each connection with its next answer; after the delay takes no new ones, and lets what runs finish. */
+  close(options: CloseOptions): Promise<void>
 }
 
-/** How long a connection that has not sent a whole request yet is given when nothing else runs, in ms. */
+interface CloseOptions {
+  /** How long new connections are still taken, in ms: load balancers need a while to send none. */
+  readonly delayMs: number
+  /** After the delay, in ms: what still runs then is cut off. */
+  readonly deadlineMs: number
+}
+
+/** How long nothing must have run before connections without a whole request are closed, in ms. */
 const SETTLE_MS = 50
 
 export function createHttpServer(clock: Clock): HttpServer {
   let answer: (request: IncomingMessage, response: ServerResponse) => void = answerStarting
+  let isServing = false
   let isDraining = false
-  let onIdle: (() => void) | undefined
+  let onChange: (() => void) | undefined
   const running = new Set<ServerResponse>()
 
   const server = createServer(
@@ -34,15 +42,34 @@ export function createHttpServer(clock: Clock): HttpServer {
     { keepAliveTimeout: 65_000, headersTimeout: 10_000, requestTimeout: 30_000, connectionsCheckingInterval: 5_000 },
     (request, response) => {
       running.add(response)
+      onChange?.()
       response.once('close', () => {
         running.delete(response)
-        if (running.size === 0) onIdle?.()
+        onChange?.()
       })
       if (isDraining) response.setHeader('Connection', 'close')
       answer(request, response)
     },
   )
   server.on('clientError', refuseMalformed)
+
+  /** Resolves when nothing has run for `SETTLE_MS`, or at the deadline. */
+  function untilQuiet(deadlineMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      let cancelSettle = () => {}
+      const end = () => {
+        cancelSettle()
+        cancelDeadline()
+        resolve()
+      }
+      const cancelDeadline = clock.schedule(deadlineMs, end)
+      onChange = () => {
+        cancelSettle()
+        if (running.size === 0) cancelSettle = clock.schedule(SETTLE_MS, end)
+      }
+      onChange()
+    })
+  }
 
   return {
     async listen({ host, port }) {
@@ -53,23 +80,19 @@ export function createHttpServer(clock: Clock): HttpServer {
       return server.address() as AddressInfo // It listens on TCP.
     },
     serve(fetch) {
+      isServing = true
       const listener = getRequestListener(fetch, { errorHandler: answerUnusable })
       answer = (request, response) => void listener(request, response)
     },
-    async close(deadlineMs) {
+    async close({ delayMs, deadlineMs }) {
       if (!server.listening) return
       isDraining = true
       for (const response of running) if (!response.headersSent) response.setHeader('Connection', 'close')
+      // Nobody was sent here yet while it was starting.
+      if (isServing && delayMs > 0) await new Promise<void>((resolve) => clock.schedule(delayMs, resolve))
       const closed = once(server, 'close')
       server.close()
-      await new Promise<void>((resolve) => {
-        const cancelDeadline = clock.schedule(deadlineMs, resolve)
-        onIdle = () => {
-          cancelDeadline()
-          clock.schedule(SETTLE_MS, resolve)
-        }
-        if (running.size === 0) onIdle()
-      })
+      await untilQuiet(deadlineMs)
       server.closeAllConnections()
       await closed
     },

@@ -36,6 +36,14 @@ function configuredConnection(): ConnectionOptions {
   throw new ConfigError([{ name: 'DATABASE_URL', accepted, got: 'nothing' }])
 }
 
+/** The error's message, and the first cause of it where the message does not have that already. */
+function describe(error: unknown): string {
+  let root = error
+  while (root instanceof Error && root.cause !== undefined) root = root.cause
+  const [text, why] = [error, root].map((each) => (each instanceof Error ? each.message : String(each)))
+  return why && !text?.includes(why) ? `${text}: ${why}` : `${text}`
+}
+
 async function main([name = 'up', ...rest]: readonly string[]): Promise<number> {
   const command = rest.length === 0 ? commands.get(name) : undefined
   if (!command) {
@@ -47,9 +55,12 @@ async function main([name = 'up', ...rest]: readonly string[]): Promise<number> 
     return 0
   } catch (error) {
     const { code, text } = exitStatusOf(error)
-    process.stderr.write(`${text ?? (error instanceof Error ? error.message : String(error))}\n`)
+    process.stderr.write(`${text ?? describe(error)}\n`)
     return code
   }
 }
 
+// The pool's timers keep no process alive, and between two attempts to connect there is nothing else that would.
+const staysAlive = setInterval(() => {}, 60_000)
 process.exitCode = await main(process.argv.slice(2))
+clearInterval(staysAlive)

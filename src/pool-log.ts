@@ -1,24 +1,101 @@
-import type { PoolEvent } from '../db/index.ts'
+import type { Clock, EvictReason, PoolEvent } from '../db/index.ts'
 import type { Log } from './log.ts'
 
-/** What an operator acts on, one line each; the rest is for counters. An outage has one line at its start and its end. */
-export function logPoolEvents(log: Log): (event: PoolEvent) => void {
+/** What comes in bursts is gathered for so long before its first line, in ms. */
+const GATHER_MS = 1000
+/** Between two lines about the same, in ms, however long it lasts. */
+const QUIET_MS = 10_000
+/** An outage soon after another has its line only when it has lasted this long, in ms. */
+const LONG_OUTAGE_MS = 1000
+
+/** Connections that go for these reasons are no news. */
+const routine: ReadonlySet<EvictReason> = new Set(['idleTimeout', 'maxLifetime', 'surplus', 'closed'])
+
+/**
+ * What an operator acts on. An outage has one line at its start and one at its end; what comes with it by the hundred is
+ * counted, and told once after a second, then every ten. The rest is for metrics.
+ */
+export function logPoolEvents({
+  log,
+  clock,
+}: {
+  readonly log: Log
+  readonly clock: Clock
+}): (event: PoolEvent) => void {
+  const burst = createBurstLog(log, clock)
+  const outages = createOutageLog(log, clock)
+  let failoverToldAtMs = Number.NEGATIVE_INFINITY
+
   return (event) => {
     switch (event.name) {
       case 'outageStarted':
-        log.warn({ err: event.cause }, 'no new connection to the database')
-        break
+        if (!outages.started(event.cause)) burst.count('outages')
+        return
       case 'outageEnded':
-        log.info({ ms: Math.round(event.durationMs), attempts: event.attempts }, 'connected to the database again')
-        break
+        outages.ended(event)
+        return
       case 'failover':
+        if (clock.now() - failoverToldAtMs < QUIET_MS) return burst.count('failovers')
+        failoverToldAtMs = clock.now()
         log.warn({}, 'the server takes no writes: moving to where new connections lead')
-        break
+        return
+      case 'evicted':
+        if (!routine.has(event.reason)) burst.count(event.reason)
+        return
+      case 'refused':
+      case 'acquireTimeout':
       case 'unknownOutcome':
-        log.warn({}, 'a statement was not answered; whether it took effect is unknown')
-        break
-      default:
-        break
+        burst.count(event.name)
     }
+  }
+}
+
+/** One line when no connection can be opened any more, and one when it can; a server that comes and goes has fewer. */
+function createOutageLog(log: Log, clock: Clock) {
+  let toldAtMs = Number.NEGATIVE_INFINITY
+  let isTold = false
+  let cancel = () => {}
+
+  function tell(cause: unknown): void {
+    isTold = true
+    toldAtMs = clock.now()
+    log.warn({ err: cause }, 'no new connection to the database')
+  }
+
+  return {
+    /** Whether it was told at once. */
+    started(cause: unknown): boolean {
+      const isNews = clock.now() - toldAtMs >= QUIET_MS
+      if (isNews) tell(cause)
+      else cancel = clock.schedule(LONG_OUTAGE_MS, () => tell(cause))
+      return isNews
+    },
+    ended({ durationMs, attempts }: { readonly durationMs: number; readonly attempts: number }): void {
+      cancel()
+      if (isTold) log.info({ ms: Math.round(durationMs), attempts }, 'connected to the database again')
+      isTold = false
+    },
+  }
+}
+
+function createBurstLog(log: Log, clock: Clock) {
+  let counts: Record<string, number> = {}
+  let toldAtMs = Number.NEGATIVE_INFINITY
+  let isScheduled = false
+
+  function tell(): void {
+    isScheduled = false
+    toldAtMs = clock.now()
+    log.warn({ counts }, 'the pool lost connections or turned callers away')
+    counts = {}
+  }
+
+  return {
+    count(what: string): void {
+      counts[what] = (counts[what] ?? 0) + 1
+      if (isScheduled) return
+      isScheduled = true
+      clock.schedule(Math.max(GATHER_MS, toldAtMs + QUIET_MS - clock.now()), tell)
+    },
   }
 }

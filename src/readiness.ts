@@ -11,16 +11,31 @@ export interface Check {
 /** What was found out about the schema: `unknown` when the database did not say in time. */
 export type SchemaState = 'current' | 'behind' | 'unknown'
 
+/** Whether a database that does not answer takes this replica, and with it every other, out of traffic. */
+export type DatabasePolicy = 'required' | 'off'
+
+export interface Readiness {
+  readonly state: LifecycleState
+  readonly health: HealthReport
+  readonly schema: SchemaState
+  readonly databasePolicy: DatabasePolicy
+}
+
 /** Whether traffic should come here. Pure. */
-export function judgeReadiness(state: LifecycleState, health: HealthReport, schema: SchemaState): readonly Check[] {
+export function judgeReadiness({ state, health, schema, databasePolicy }: Readiness): readonly Check[] {
+  const isRequired = databasePolicy === 'required'
   return [
     { name: 'started', isOk: state.name !== 'starting' },
     { name: 'not-draining', isOk: state.name === 'ready' || state.name === 'starting' },
-    health.status === 'pass'
-      ? { name: 'database', isOk: true }
-      : { name: 'database', isOk: false, reason: health.reason },
-    judgeSchema(schema),
+    ...(isRequired ? [judgeDatabase(health)] : []),
+    // With `off` a database that says nothing is no reason, but one that says "behind" is.
+    ...(isRequired || schema !== 'unknown' ? [judgeSchema(schema)] : []),
   ]
+}
+
+function judgeDatabase({ status, reason }: HealthReport): Check {
+  if (status !== 'fail') return { name: 'database', isOk: true }
+  return { name: 'database', isOk: false, ...(reason !== undefined && { reason }) }
 }
 
 function judgeSchema(schema: SchemaState): Check {

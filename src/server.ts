@@ -1,47 +1,11 @@
-// Process entry: `npm start`.
-import { readFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
-import { systemClock as clock } from './clock.ts'
-import { parseConfig } from './config.ts'
-import { exitStatusOf } from './exit-status.ts'
-import { createLifecycle } from './lifecycle.ts'
-import { createLog } from './log.ts'
-import { start } from './start.ts'
+// Process entry: `npm start`. Listens to signals before it loads the rest: a container's first process ignores them
+// otherwise while it loads, and is killed at the end of its grace period.
+import type { OnSignal } from './main.ts'
 
-const environment = process.env
-const projectFolder = fileURLToPath(new URL('..', import.meta.url))
-const say = (line: string): void => void process.stderr.write(`${line}\n`)
+let onSignal: OnSignal = () => process.exit(0) // nothing was begun
+for (const name of ['SIGTERM', 'SIGINT'] as const) process.on(name, () => onSignal(name))
 
-function readConfig() {
-  try {
-    return parseConfig(environment)
-  } catch (error) {
-    const { code, text } = exitStatusOf(error)
-    if (text === undefined) throw error
-    say(text)
-    return process.exit(code)
-  }
-}
-
-const config = readConfig()
-const log = createLog(config.logLevel)
-const lifecycle = createLifecycle({ clock, log, exit: (code) => process.exit(code) })
-
-for (const name of ['SIGTERM', 'SIGINT'] as const) process.on(name, () => lifecycle.signal(name))
-for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
-  process.on(event, (error) => {
-    log.fatal({ err: error }, event)
-    void lifecycle.stop(event, 1)
-  })
-}
-
-const { name, version } = JSON.parse(readFileSync(`${projectFolder}/package.json`, 'utf8'))
-const versions = { name, version, node: process.versions.node, ...(config.commit && { commit: config.commit }) }
-try {
-  await start({ config, lifecycle, log, clock, say, projectFolder, environment, version: versions })
-} catch (error) {
-  const { code, text } = exitStatusOf(error)
-  if (text !== undefined) say(text)
-  else if (lifecycle.state().name === 'starting') log.fatal({ err: error }, 'could not start')
-  await lifecycle.stop('could not start', code)
-}
+const { main } = await import('./main.ts')
+await main((handler) => {
+  onSignal = handler
+})

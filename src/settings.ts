@@ -82,6 +82,36 @@ export const settings = {
     ...choice('pooled', 'per-request'),
     fallback: 'pooled',
   },
+  METRICS_PORT: {
+    about: 'Where `/metrics` is, instead of on `PORT`; 0 takes a free port.',
+    ...integer(0, 65_535),
+  },
+  READYZ_DATABASE: {
+    about:
+      'Whether `/readyz` fails while the database does not answer: `off` keeps every replica in traffic, to say 503.',
+    ...choice('required', 'off'),
+    fallback: 'required',
+  },
+  DRAIN_DELAY_MS: {
+    about: 'From SIGTERM until no new connection is taken: load balancers need a while to notice.',
+    ...integer(0, 600_000),
+    fallback: '0',
+  },
+  LIVEZ_WEDGED_MS: {
+    about: 'How long the pool must be stuck, with callers waiting, before `/livez` fails.',
+    ...integer(1000, 3_600_000),
+    fallback: '30000',
+  },
+  STALL_LOG_MS: {
+    about: 'An event loop stuck for so long has its stack logged; 0: never.',
+    ...integer(0, 3_600_000),
+    fallback: '5000',
+  },
+  STALL_EXIT_MS: {
+    about: 'An event loop stuck for so long ends the process with SIGABRT; 0: never, for debuggers.',
+    ...integer(0, 3_600_000),
+    fallback: '30000',
+  },
   WRITE_TOKENS: {
     about: 'Who may write; without it nobody may. From a file it is read again for each write.',
     accepted: 'tokens of letters, digits and `-._~+/=`, separated by commas',

@@ -1,16 +1,21 @@
 import { randomBytes } from 'node:crypto'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
+import { collectDefaultMetrics } from 'prom-client'
 import type { Clock } from '../db/index.ts'
 import { type ConnectionOptions, createDatabase } from '../db/index.ts'
 import { startLocalDatabase } from '../db/local/local-database.ts'
 import { findLatestMigration, hasRun, migrateToLatest } from '../db/migrator.ts'
 import { type AppDeps, createApp } from './app.ts'
 import type { Config } from './config.ts'
+import { createConnectionSumReport } from './connection-sum.ts'
 import { createHttpServer } from './http-server.ts'
 import type { Lifecycle } from './lifecycle.ts'
 import type { Log } from './log.ts'
+import { createMetrics, type Metrics } from './metrics/metrics.ts'
 import { logPoolEvents } from './pool-log.ts'
+import { metricsRoutes } from './routes/metrics.ts'
+import { startWatchdog } from './watchdog.ts'
 import type { ReadTokens } from './write-tokens.ts'
 
 /** Longest time for the connections to end, in ms: no request uses one any more by then. */
@@ -37,20 +42,32 @@ export interface StartOptions {
  */
 export async function start(options: StartOptions): Promise<void> {
   const { config, lifecycle, log, clock } = options
-  const { requestTimeoutMs, poolSize, connectionStrategy } = config
+  const { requestTimeoutMs, poolSize, connectionStrategy, livezWedgedMs, readyzDatabase, metricsPort } = config
 
   const server = createHttpServer(clock)
   const { address, port } = await server.listen(config)
   // Every request ends by its own deadline; what is left after that is a client that does not read its answer.
-  lifecycle.onStop('requests', () => server.close(requestTimeoutMs + 500))
+  const closing = { delayMs: config.drainDelayMs, deadlineMs: requestTimeoutMs + 500 }
+  lifecycle.onStop('requests', () => server.close(closing))
 
+  const connection = await openConnection(options)
+  const metrics = createMetrics(connection.database)
+  collectDefaultMetrics({ register: metrics.registry })
+  if (metricsPort !== undefined) await serveMetrics(metrics, metricsPort, options)
+  const logEvent = logPoolEvents({ log, clock })
+  const reportConnectionSum = createConnectionSumReport(log)
   const database = createDatabase({
-    connection: await openConnection(options),
-    pool: { size: poolSize },
+    connection,
+    pool: { size: poolSize, wedgedAfterMs: livezWedgedMs },
     arePrepared: config.arePrepared,
     maxLookupBatch: config.maxLookupBatch,
     strategy: connectionStrategy,
-    onEvent: logPoolEvents(log),
+    observer: metrics.uses,
+    onEvent(event) {
+      metrics.onPoolEvent(event)
+      logEvent(event)
+      if (event.name === 'opened') void reportConnectionSum(database)
+    },
   })
   lifecycle.onStop('connections', () => database.close({ deadlineMs: CLOSE_DEADLINE_MS }))
 
@@ -63,12 +80,35 @@ export async function start(options: StartOptions): Promise<void> {
   const { state } = lifecycle
   const { version } = options
   const readWriteTokens = writeTokensOf(options)
-  const deps = { database, schema, state, log, clock, requestTimeoutMs, readWriteTokens, version, swaggerUiFolder }
-  server.serve(createApp(deps).fetch)
+  const app = createApp({
+    database,
+    schema,
+    state,
+    readyzDatabase,
+    metrics,
+    hasMetricsPort: metricsPort !== undefined,
+    log,
+    clock,
+    requestTimeoutMs,
+    readWriteTokens,
+    version,
+    swaggerUiFolder,
+  })
+  server.serve(app.fetch)
   lifecycle.ready()
+  // Not sooner: its thread would slow the start.
+  startWatchdog({ logAfterMs: config.stallLogMs, exitAfterMs: config.stallExitMs, logLevel: config.logLevel })
   log.info({ address, port }, 'listening')
   if (config.database.kind === 'throwAway') options.say(`http://localhost:${port}/?city=London`)
   else await reportSchema(schema, options)
+}
+
+/** On a port of their own, which stays open until the process ends: a drain can be watched. @throws {ListenError} */
+async function serveMetrics({ registry }: Metrics, port: number, { config, clock, log }: StartOptions): Promise<void> {
+  const server = createHttpServer(clock)
+  const listening = await server.listen({ host: config.host, port })
+  server.serve(metricsRoutes(registry).fetch)
+  log.info({ address: listening.address, port: listening.port }, 'metrics')
 }
 
 function migrationsOf({ projectFolder }: StartOptions): string {

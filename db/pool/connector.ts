@@ -80,7 +80,10 @@ function openConnection(pool: MysqlFactory, deps: ConnectorDependencies, onDeath
       raw?.destroy()
       raw?.stream.destroy()
     }
-    const cancel = clock.schedule(connectTimeoutMs, () => fail(new Error(`not connected in ${connectTimeoutMs} ms`)))
+    // As the driver marks its own.
+    const tooLate = () =>
+      Object.assign(new Error(`not connected in ${connectTimeoutMs} ms`), { code: 'ETIMEDOUT', fatal: true })
+    const cancel = clock.schedule(connectTimeoutMs, () => fail(tooLate()))
     pool.getConnection((error, opened) => {
       if (error || !opened) return fail(error ?? new Error('mysql2 gave no connection'))
       raw = opened

@@ -6,7 +6,8 @@ export type MemberState =
   | { readonly name: 'idle' }
   /** Nobody's: being asked whether it is alive. */
   | { readonly name: 'validating' }
-  | { readonly name: 'acquired'; readonly sinceMs: number }
+  /** `deadlineAtMs`: when its holder's time is up; Infinity for one without. */
+  | { readonly name: 'acquired'; readonly sinceMs: number; readonly deadlineAtMs: number }
   /** Given back; the session is being cleaned, or a statement whose caller left is being ended. */
   | { readonly name: 'settling' }
   | { readonly name: 'evicted'; readonly reason: EvictReason }
@@ -36,9 +37,21 @@ export class Members {
   /** Last used last: the busy end stays warm, the other may grow old. */
   #idle: Member[] = []
   readonly #counts = { idle: 0, validating: 0, acquired: 0, settling: 0, evicted: 0 }
+  #added = 0
+  #handovers = 0
 
   get total(): number {
     return this.#byConnection.size
+  }
+
+  /** How many there have been, those that are gone included. */
+  get added(): number {
+    return this.#added
+  }
+
+  /** How often one was acquired or given back: stands still in a pool that is stuck. */
+  get handovers(): number {
+    return this.#handovers
   }
 
   count(state: MemberState['name']): number {
@@ -52,6 +65,7 @@ export class Members {
   add(member: Member): void {
     this.#byConnection.set(member.connection, member)
     this.#counts[member.state.name] += 1
+    this.#added += 1
   }
 
   /** The only place where a state changes; throws on a step that no connection takes. */
@@ -59,6 +73,7 @@ export class Members {
     const from = member.state.name
     if (!transitions[from].includes(state.name)) throw new Error(`a connection went from ${from} to ${state.name}`)
     if (from === 'idle') this.#forgetIdle(member)
+    if (from === 'acquired' || state.name === 'acquired') this.#handovers += 1
     member.state = state
     this.#counts[from] -= 1
     this.#counts[state.name] += 1

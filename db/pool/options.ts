@@ -20,6 +20,8 @@ export interface PoolOptions {
   readonly idleTimeoutMs: number
   /** Connections older than this, give or take 10 %, are replaced. */
   readonly maxLifetimeMs: number
+  /** The pool counts as wedged when somebody waited for this long, and no connection changed hands. */
+  readonly wedgedAfterMs: number
 }
 
 interface Setting {
@@ -44,6 +46,7 @@ export const poolSettings: readonly Setting[] = [
   { name: 'keepaliveMs', unit: 'ms', default: 30_000, min: 100, max: HOUR },
   { name: 'idleTimeoutMs', unit: 'ms', default: 600_000, min: 100, max: 24 * HOUR },
   { name: 'maxLifetimeMs', unit: 'ms', default: 1_800_000, min: 100, max: 24 * HOUR },
+  { name: 'wedgedAfterMs', unit: 'ms', default: 30_000, min: 1000, max: HOUR },
 ]
 
 /** Settings that are out of range or contradict each other: all of them at once. */

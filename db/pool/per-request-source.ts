@@ -1,17 +1,24 @@
+import type { Clock } from '../clock.ts'
 import type { Scope } from '../scope.ts'
 import type { Connection } from './connection.ts'
 import type { ConnectionSource } from './connection-source.ts'
 import type { Connect } from './connector.ts'
+import { CHECK_TIMEOUT_MS, type PoolCheck } from './pool-check.ts'
+import { describeServer } from './session-control.ts'
 import type { PoolStats } from './stats.ts'
 
 /** A new connection for each use, closed after it: what people do who do not trust pools, and a yardstick for ours. */
 export class PerRequestSource implements ConnectionSource {
+  /** Nobody waits for anybody here. */
+  readonly isWedged = false
   readonly #connect: Connect
+  readonly #clock: Clock
   readonly #open = new Set<Connection>()
   #connecting = 0
 
-  constructor({ connect }: { readonly connect: Connect }) {
+  constructor({ connect, clock }: { readonly connect: Connect; readonly clock: Clock }) {
     this.#connect = connect
+    this.#clock = clock
   }
 
   get stats(): PoolStats {
@@ -36,6 +43,31 @@ export class PerRequestSource implements ConnectionSource {
     this.#open.delete(connection)
     if (connection.isBusy) connection.destroy(new Error('released'))
     else connection.quit()
+  }
+
+  /** There are no idle connections: one is opened, asked and closed. */
+  async check(): Promise<PoolCheck> {
+    const startedAtMs = this.#clock.now()
+    const none = { checked: 0, alive: 0, evicted: 0, opened: 0, pingsMs: [] }
+    const late = Promise.withResolvers<PoolCheck>()
+    const failed = (lastFailure: unknown) => ({
+      ...none,
+      server: undefined,
+      serverMs: undefined,
+      isAnswering: false,
+      lastFailure,
+    })
+    const cancel = this.#clock.schedule(CHECK_TIMEOUT_MS, () => late.resolve(failed(undefined)))
+    const ask = async (): Promise<PoolCheck> => {
+      const connection = await this.#connect(() => {})
+      const server = await describeServer(connection)
+      connection.quit()
+      const serverMs = this.#clock.now() - startedAtMs
+      return { ...none, opened: 1, server, serverMs, isAnswering: server !== undefined, lastFailure: undefined }
+    }
+    const check = await Promise.race([ask().catch(failed), late.promise])
+    cancel()
+    return check
   }
 
   /** Every connection is new, so each asks anew which server it is. */

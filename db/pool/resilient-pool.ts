@@ -18,10 +18,13 @@ import { type Member, Members } from './members.ts'
 import { Opener } from './opener.ts'
 import type { PoolOptions } from './options.ts'
 import { canBeServed, judgeIdle, judgeRelease, judgeUrgency } from './policy.ts'
+import { checkPool, type PoolCheck } from './pool-check.ts'
 import { SessionControl } from './session-control.ts'
 import type { EvictReason, PoolEvent, PoolStats } from './stats.ts'
 import { startUpkeep } from './upkeep.ts'
+import { type UseObserver, unobserved } from './use-observer.ts'
 import { WaitQueue } from './wait-queue.ts'
+import { WedgeMonitor } from './wedge-monitor.ts'
 
 /** How long a statement whose caller has left may still take before it is killed: most end by themselves. */
 const ABANDONED_GRACE_MS = 50
@@ -32,8 +35,10 @@ const LIFETIME_JITTER = 0.1
 const DOUBT_AFTER_MS = 100
 
 interface Waiter {
-  readonly sinceMs: number
   readonly deadlineAtMs: number
+  /** Of its scope: when it must have given back what it gets. */
+  readonly holdUntilMs: number
+  readonly sinceMs: number
   readonly resolve: (connection: Connection) => void
   readonly reject: (reason: Error) => void
 }
@@ -44,6 +49,7 @@ export interface PoolDependencies {
   readonly turn: LoopTurn
   readonly random: Random
   readonly onEvent: (event: PoolEvent) => void
+  readonly observer?: UseObserver
 }
 
 /**
@@ -58,9 +64,13 @@ export class ResilientPool implements ConnectionSource {
   readonly #holds = new HoldTimes()
   readonly #opener: Opener
   readonly #control: SessionControl
+  readonly #wedge: WedgeMonitor
+  readonly #observer: UseObserver
   readonly #stopUpkeep: () => void
   #generation = 0
   #isReplacing = false
+  /** While the pool is checked: how many connections there shall be. */
+  #keptOpen = 0
   /** Pings that have taken longer than `DOUBT_AFTER_MS`, and are still out. */
   #slowPings = 0
   #lastFailoverAtMs = Number.NEGATIVE_INFINITY
@@ -79,7 +89,14 @@ export class ResilientPool implements ConnectionSource {
       onFailed: () => this.#connectFailed(),
       onDeath: (connection) => this.#died(connection),
     })
+    this.#observer = deps.observer ?? unobserved
     this.#control = new SessionControl((onDeath) => this.#opener.openOutside(onDeath))
+    this.#wedge = new WedgeMonitor(options.wedgedAfterMs, {
+      clock: deps.clock,
+      members: this.#members,
+      waiting: () => this.#queue.length,
+      openOutside: () => this.#opener.openOutside(() => {}),
+    })
     this.#stopUpkeep = startUpkeep(options, {
       clock: deps.clock,
       control: this.#control,
@@ -88,6 +105,7 @@ export class ResilientPool implements ConnectionSource {
       validate: (member) => void this.#validate(member),
       replace: () => this.#replaceOne(),
       refill: () => this.#opener.pump(),
+      watch: () => void this.#wedge.check(),
     })
   }
 
@@ -101,6 +119,26 @@ export class ResilientPool implements ConnectionSource {
     }
   }
 
+  /** Whether only a restart can help: see `WedgeWatch`. */
+  get isWedged(): boolean {
+    return this.#wedge.isWedged
+  }
+
+  /** Pings every idle connection, replaces the dead ones, and asks the server about itself. Never throws. */
+  check(): Promise<PoolCheck> {
+    return checkPool({
+      clock: this.#deps.clock,
+      members: this.#members,
+      control: this.#control,
+      validate: (member) => this.#validate(member),
+      keepOpen: (count) => {
+        this.#keptOpen = count
+        this.#opener.pump()
+      },
+      lastFailure: () => this.#opener.lastFailure,
+    })
+  }
+
   /**
    * A connection that was alive a moment ago.
    * @throws AcquireTimeoutError, QueueFullError, ConnectRefusedError, PoolClosedError, or the scope's reason
@@ -109,8 +147,11 @@ export class ResilientPool implements ConnectionSource {
     if (this.#closing) throw new PoolClosedError()
     if (scope?.reason) throw scope.reason
     if (this.#queue.length === 0) {
-      const member = this.#takeIdle()
-      if (member && (member.connection.isFresh || (await this.#isAliveNow(member, scope)))) return member.connection
+      const member = this.#takeIdle(scope)
+      if (member && (member.connection.isFresh || (await this.#isAliveNow(member, scope)))) {
+        this.#observer.waited(0) // a turn of the loop at most: not worth reading the clock
+        return member.connection
+      }
     }
     return await this.#wait(scope)
   }
@@ -120,7 +161,9 @@ export class ResilientPool implements ConnectionSource {
     const member = this.#members.get(connection)
     if (member?.state.name !== 'acquired') throw new Error('released a connection that was not acquired')
     const nowMs = this.#deps.clock.now()
-    this.#holds.record(nowMs - member.state.sinceMs)
+    const heldMs = nowMs - member.state.sinceMs
+    this.#holds.record(heldMs)
+    this.#observer.held(heldMs)
     connection.lastUsedAtMs = nowMs
     if (connection.isFresh) {
       connection.lastAliveAtMs = nowMs
@@ -154,10 +197,11 @@ export class ResilientPool implements ConnectionSource {
   }
 
   /** The last used idle connection that needs no ping, acquired. */
-  #takeIdle(): Member | undefined {
+  #takeIdle(scope: Scope | undefined): Member | undefined {
     const nowMs = this.#deps.clock.now()
     const member = this.#members.findIdle((candidate) => this.#judge(candidate, nowMs) === 'use')
-    if (member) this.#members.move(member, { name: 'acquired', sinceMs: nowMs })
+    const deadlineAtMs = scope?.deadlineAtMs ?? Infinity
+    if (member) this.#members.move(member, { name: 'acquired', sinceMs: nowMs, deadlineAtMs })
     return member
   }
 
@@ -202,6 +246,7 @@ export class ResilientPool implements ConnectionSource {
       const ticket = this.#queue.push({
         sinceMs: nowMs,
         deadlineAtMs: nowMs + timeoutMs,
+        holdUntilMs: scope?.deadlineAtMs ?? Infinity,
         resolve: (connection) => {
           leave()
           resolve(connection)
@@ -253,8 +298,9 @@ export class ResilientPool implements ConnectionSource {
   }
 
   /** Pings a connection that nobody holds; alive it is of the current generation again. */
-  async #validate(member: Member): Promise<void> {
+  async #validate(member: Member): Promise<boolean> {
     this.#members.move(member, { name: 'validating' })
+    const startedAtMs = this.#deps.clock.now()
     const generation = this.#generation
     let isSlow = false
     const cancelDoubt = this.#deps.clock.schedule(DOUBT_AFTER_MS, () => {
@@ -266,7 +312,9 @@ export class ResilientPool implements ConnectionSource {
     cancelDoubt()
     if (isSlow) this.#slowPings -= 1
     if (isAlive) member.generation = generation
+    this.#deps.onEvent({ name: 'pinged', durationMs: this.#deps.clock.now() - startedAtMs, isAlive })
     this.#validated(member, isAlive)
+    return isAlive
   }
 
   #validated(member: Member, isAlive: boolean): void {
@@ -287,7 +335,8 @@ export class ResilientPool implements ConnectionSource {
     const waiter = this.#nextServable(nowMs)
     if (!waiter) this.#members.move(member, { name: 'idle' })
     else {
-      this.#members.move(member, { name: 'acquired', sinceMs: nowMs })
+      this.#members.move(member, { name: 'acquired', sinceMs: nowMs, deadlineAtMs: waiter.holdUntilMs })
+      this.#observer.waited(nowMs - waiter.sinceMs)
       waiter.resolve(member.connection)
     }
   }
@@ -357,7 +406,7 @@ export class ResilientPool implements ConnectionSource {
     const waiting = this.#queue.length - (this.#members.count('validating') - this.#slowPings)
     const nowMs = this.#deps.clock.now()
     const isWanted = waiting > 0 || nowMs - this.#lastRefusalAtMs < 1000
-    const missing = Math.max(waiting, total === 0 && isWanted ? 1 : 0, minIdle - total)
+    const missing = Math.max(waiting, total === 0 && isWanted ? 1 : 0, Math.max(minIdle, this.#keptOpen) - total)
     const room = size - total + (this.#slowPings > 0 ? 1 : 0)
     const serving = total - this.#members.count('validating')
     return {

@@ -3,6 +3,16 @@ import type { Connection, Session } from './connection.ts'
 /** What the server says of a session. */
 export type SessionState = 'busy' | 'idle' | 'gone'
 
+/** What the server says of itself. */
+export interface ServerState {
+  readonly version: string
+  readonly isReadOnly: boolean
+  readonly maxConnections: number
+}
+
+const DESCRIBE =
+  'SELECT version() AS version, @@GLOBAL.read_only AS isReadOnly, @@GLOBAL.max_connections AS maxConnections'
+
 /** What a look at the process list found, and the connection that looked. */
 interface Look {
   readonly states: ReadonlyMap<Session, SessionState>
@@ -46,6 +56,12 @@ export class SessionControl {
     // Over the same connection as the look: another may lead to another server, or to this one restarted, where the id
     // is somebody else's.
     return (await found.by.ask(`KILL ${session.id}`, ANSWER_TIMEOUT_MS)) !== undefined
+  }
+
+  /** What the server says of itself; undefined when it cannot be asked. */
+  async describe(): Promise<ServerState | undefined> {
+    const answer = await this.#ask(DESCRIBE)
+    return answer && toServerState(answer.rows)
   }
 
   /** Keeps the connection from being forgotten, and finds out when it was. */
@@ -107,4 +123,18 @@ export class SessionControl {
 /** A session whose HOST is unknown, or behind a proxy, could be taken for somebody else's. */
 function isKnown(session: Session): boolean {
   return session.host !== undefined && !session.isBehindProxy
+}
+
+/** Asks over a connection that nobody else uses; undefined, and the connection dead, when it is silent. */
+export async function describeServer(connection: Connection): Promise<ServerState | undefined> {
+  const rows = await connection.ask(DESCRIBE, ANSWER_TIMEOUT_MS)
+  return rows === undefined ? undefined : toServerState(rows)
+}
+
+/** Undefined for an answer without a row: a proxy's own. */
+function toServerState(rows: unknown): ServerState | undefined {
+  const [row] = rows as (Record<keyof ServerState, unknown> | undefined)[]
+  if (!row) return undefined
+  const { version, isReadOnly, maxConnections } = row
+  return { version: String(version), isReadOnly: Number(isReadOnly) === 1, maxConnections: Number(maxConnections) }
 }

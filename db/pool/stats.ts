@@ -11,23 +11,26 @@ export interface PoolStats {
 }
 
 /** Why a connection was closed. */
-export type EvictReason =
-  | 'lost'
-  | 'validationFailed'
-  | 'forgotten'
-  | 'stopped'
-  | 'transactionOpen'
-  | 'resetFailed'
-  | 'idleTimeout'
-  | 'maxLifetime'
-  | 'wrongServer'
-  | 'surplus'
-  | 'closed'
+export const evictReasons = [
+  'lost',
+  'validationFailed',
+  'forgotten',
+  'stopped',
+  'transactionOpen',
+  'resetFailed',
+  'idleTimeout',
+  'maxLifetime',
+  'wrongServer',
+  'surplus',
+  'closed',
+] as const
+export type EvictReason = (typeof evictReasons)[number]
 
 /** What happened, for logs and metrics. None comes with every statement. */
 export type PoolEvent =
   | { readonly name: 'opened'; readonly durationMs: number }
   | { readonly name: 'connectFailed' }
+  | { readonly name: 'pinged'; readonly durationMs: number; readonly isAlive: boolean }
   | { readonly name: 'evicted'; readonly reason: EvictReason; readonly idleMs: number }
   | { readonly name: 'outageStarted'; readonly cause: unknown }
   | { readonly name: 'outageEnded'; readonly durationMs: number; readonly attempts: number }
@@ -84,6 +87,7 @@ export function countEvent(counters: PoolCounters, event: PoolEvent): PoolCounte
       return { ...counters, acquireTimeouts: counters.acquireTimeouts + 1 }
     case 'unknownOutcome':
       return { ...counters, unknownOutcomes: counters.unknownOutcomes + 1 }
+    case 'pinged':
     case 'outageStarted':
     case 'outageEnded':
       return counters

@@ -18,6 +18,8 @@ export interface UpkeepDependencies {
   readonly replace: () => void
   /** Opens what is missing to the idle minimum. */
   readonly refill: () => void
+  /** Looks whether the pool is wedged. */
+  readonly watch: () => void
 }
 
 /**
@@ -40,6 +42,7 @@ export function startUpkeep(options: PoolOptions, deps: UpkeepDependencies): () 
     }
     void monitor.check(members.all())
     deps.refill()
+    deps.watch()
     cancel = clock.schedule(TICK_MS, tick)
   }
 

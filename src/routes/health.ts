@@ -1,26 +1,31 @@
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
-import type { HealthReport } from '../../db/index.ts'
 import type { AppDeps } from '../app.ts'
 import type { AppEnv } from '../app-env.ts'
+import { healthJson, healthText } from '../health-text.ts'
 import { commonProblems } from '../problem.ts'
-import { judgeReadiness, readinessText, type SchemaState } from '../readiness.ts'
-
-/** Longest wait for the schema's answer, in ms: a kubelet waits 1 s. */
-const SCHEMA_TIMEOUT_MS = 500
+import { readinessText } from '../readiness.ts'
+import type { CheckReadiness } from '../readiness-check.ts'
 
 const text = { 'text/plain': { schema: z.string() } } as const
 const HEALTH_TYPE = 'application/health+json'
 const health = {
   ...text,
-  [HEALTH_TYPE]: { schema: z.looseObject({ status: z.enum(['pass', 'fail']) }) },
+  [HEALTH_TYPE]: { schema: z.looseObject({ status: z.enum(['pass', 'warn', 'fail']), checks: z.looseObject({}) }) },
 } as const
 
 const livezRoute = createRoute({
   method: 'get',
   path: '/livez',
   operationId: 'livez',
-  summary: 'Whether the process works; says nothing of the database',
-  responses: { 200: { description: 'It does.', content: text }, ...commonProblems },
+  summary: 'Whether the process works; 503 only where a restart would help, never because of the database',
+  responses: {
+    200: { description: 'It does.', content: text },
+    503: {
+      description: 'Its pool is wedged: callers wait, nothing moves, and yet the database answers.',
+      content: text,
+    },
+    ...commonProblems,
+  },
 })
 
 const readyzRoute = createRoute({
@@ -43,53 +48,36 @@ const healthzRoute = createRoute({
   method: 'get',
   path: '/healthz',
   operationId: 'healthz',
-  summary: 'How the database is; text, or application/health+json by `Accept`',
+  summary: 'Pings idle connections, replaces dead ones, and says how the database is; text, or JSON by `Accept`',
   responses: {
-    200: { description: 'It answers.', content: health },
-    503: { description: 'It does not.', content: health },
+    200: { description: 'The database answers: `pass`, or `warn` when something else is amiss.', content: health },
+    503: { description: 'It does not: `fail`.', content: health },
     ...commonProblems,
   },
 })
 
 const HEADERS = { 'Content-Type': 'text/plain; charset=utf-8', 'Cache-Control': 'no-store' }
 const JSON_HEADERS = { ...HEADERS, 'Content-Type': HEALTH_TYPE }
+const WEDGED = '[-]pool failed: wedged\nlivez check failed'
 
 /** Health routes. Unknown parameters are ignored: probes and load balancers add their own. */
-export function healthRoutes({ database, schema, state }: Pick<AppDeps, 'database' | 'schema' | 'state'>) {
-  async function schemaState(): Promise<SchemaState> {
-    const scope = database.createScope(SCHEMA_TIMEOUT_MS)
-    try {
-      return (await database.runInScope(scope, schema.isCurrent)) ? 'current' : 'behind'
-    } catch {
-      return 'unknown' // The health check beside this one says what is wrong with the database.
-    } finally {
-      scope.end()
-    }
-  }
-
+export function healthRoutes({ database, version }: Pick<AppDeps, 'database' | 'version'>, isReady: CheckReadiness) {
   return new OpenAPIHono<AppEnv>()
-    .openapi(livezRoute, (c) => c.text('ok', 200, HEADERS))
+    .openapi(livezRoute, (c) => (database.isWedged ? c.text(WEDGED, 503, HEADERS) : c.text('ok', 200, HEADERS)))
     .openapi(readyzRoute, async (c) => {
-      const [health, schema] = await Promise.all([database.health(), schemaState()])
-      const checks = judgeReadiness(state(), health, schema)
+      const checks = await isReady()
       const body = readinessText(checks, c.req.query('verbose') !== undefined)
       return c.text(body, checks.every(({ isOk }) => isOk) ? 200 : 503, HEADERS)
     })
     .openapi(healthzRoute, async (c) => {
       const report = await database.health()
       const isJson = c.req.header('Accept')?.includes(HEALTH_TYPE) ?? false
-      const body = healthText(report)
       // Not c.text(body, status): each answer's type has one literal status.
-      if (report.status === 'pass') return isJson ? c.json(report, 200, JSON_HEADERS) : c.text(body, 200, HEADERS)
-      return isJson ? c.json(report, 503, JSON_HEADERS) : c.text(body, 503, HEADERS)
+      if (isJson) {
+        const json = healthJson(report, version.version)
+        return report.status === 'fail' ? c.json(json, 503, JSON_HEADERS) : c.json(json, 200, JSON_HEADERS)
+      }
+      const body = healthText(report)
+      return report.status === 'fail' ? c.text(body, 503, HEADERS) : c.text(body, 200, HEADERS)
     })
-}
-
-function healthText(report: HealthReport): string {
-  const { total, idle, acquired, waiting, connecting } = report.pool
-  const pool = `pool: ${total} open, ${idle} idle, ${acquired} acquired, ${connecting} connecting, ${waiting} waiting`
-  if (report.status === 'fail') return `[-]database failed: ${report.reason}\n${pool}\nhealthz check failed`
-  const { serverVersion, roundTripMs, isReadOnly } = report
-  const access = isReadOnly ? 'read-only' : 'read-write'
-  return `[+]database ok: ${serverVersion}, ${access}, ${roundTripMs.toFixed(1)} ms\n${pool}\nhealthz check passed`
 }

@@ -95,7 +95,8 @@ async function lastFor(fault: LastingFault, random: SeededRandom): Promise<void>
 
 async function poolGauges(): Promise<Record<string, number>> {
   const response = await fetch(`${site.service.url}/healthz`, { headers: { Accept: 'application/health+json' } })
-  return ((await response.json()) as { pool: Record<string, number> }).pool
+  const { checks } = (await response.json()) as { checks: Record<string, Record<string, number>[]> }
+  return checks['pool:connections']?.[0] ?? {}
 }
 
 test(

@@ -5,6 +5,7 @@ import { createDatabase, type Database } from '../../db/index.ts'
 import { findLatestMigration, hasRun, migrateToLatest } from '../../db/migrator.ts'
 import { type AppType, createApp } from '../../src/app.ts'
 import { systemClock } from '../../src/clock.ts'
+import { createMetrics } from '../../src/metrics/metrics.ts'
 import { createMemoryLog, type LogLine } from '../src/memory-log.ts'
 import { createTestSchema, type TestSchema } from '../support/test-database.ts'
 
@@ -40,6 +41,9 @@ export async function createTestApp(given?: TestSchema, options: TestAppOptions 
     database,
     schema: { isCurrent: () => hasRun(database.kysely, newest) },
     state: () => ({ name: 'ready' }),
+    readyzDatabase: 'required',
+    metrics: createMetrics('test'),
+    hasMetricsPort: false,
     log,
     clock: systemClock,
     requestTimeoutMs: 5000,

@@ -176,7 +176,8 @@ test('every route refuses unknown parameters, the health routes ignore them', as
   for (const path of [...strict, '/openapi.json', '/docs', '/docs/start.js', '/docs/swagger-ui.css']) {
     assert.deepEqual(await readErrors(`${path}?x=1`), [{ parameter: 'x', detail: 'is not a parameter of this route' }])
   }
-  for (const path of ['/livez', '/readyz', '/healthz']) assert.equal((await get(`${path}?x=1`)).status, 200, path)
+  for (const path of ['/livez', '/readyz', '/healthz', '/metrics'])
+    assert.equal((await get(`${path}?x=1`)).status, 200, path)
 })
 
 test('a country is found by id, and its cities as /cities?countryId= finds them', async () => {

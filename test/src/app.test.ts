@@ -12,16 +12,40 @@ import {
   type QueryResult,
 } from 'kysely'
 import { test } from 'vitest'
-import type { Database, DB } from '../../db/index.ts'
+import type { Database, DB, HealthReport } from '../../db/index.ts'
+import { resolvePoolOptions } from '../../db/pool/options.ts'
+import { noEvents } from '../../db/pool/stats.ts'
 import { createCityLookups } from '../../db/queries/city-lookups.ts'
 import { Scope } from '../../db/scope.ts'
 import { type AppDeps, createApp } from '../../src/app.ts'
+import { createMetrics } from '../../src/metrics/metrics.ts'
 import { createManualClock } from './manual-clock.ts'
 import { createMemoryLog } from './memory-log.ts'
 
 const scopes = new AsyncLocalStorage<Scope>()
 
 const pool = { total: 0, idle: 0, acquired: 0, waiting: 0, connecting: 0 }
+const refused: HealthReport = {
+  status: 'fail',
+  warnings: ['serverNotAsked', 'connectFailed'],
+  reason: 'ECONNREFUSED',
+  checked: 0,
+  alive: 0,
+  evicted: 0,
+  opened: 0,
+  pool,
+}
+const healthy: HealthReport = {
+  status: 'pass',
+  warnings: [],
+  checked: 2,
+  alive: 2,
+  evicted: 0,
+  opened: 0,
+  pings: { fastestMs: 0.2, slowestMs: 1 },
+  server: { version: '9.7.4', isReadOnly: false, maxConnections: 151, roundTripMs: 0.5 },
+  pool: { ...pool, total: 2, idle: 2 },
+}
 
 /** A database whose every statement is answered by `answer`. */
 function createFakeKysely(answer: () => Promise<QueryResult<unknown>>): Kysely<DB> {
@@ -43,7 +67,15 @@ function createFakeKysely(answer: () => Promise<QueryResult<unknown>>): Kysely<D
   })
 }
 
-function setUp(answer: () => Promise<QueryResult<unknown>>, others: Partial<AppDeps> = {}) {
+interface Others extends Partial<AppDeps> {
+  readonly health?: HealthReport
+  readonly isWedged?: boolean
+}
+
+function setUp(
+  answer: () => Promise<QueryResult<unknown>>,
+  { health = refused, isWedged = false, ...others }: Others = {},
+) {
   const clock = createManualClock()
   const { log, lines } = createMemoryLog()
   const kysely = createFakeKysely(answer)
@@ -54,10 +86,17 @@ function setUp(answer: () => Promise<QueryResult<unknown>>, others: Partial<AppD
       cities: createCityLookups({ db: kysely, clock, currentScope: () => scopes.getStore(), runInScope }),
       createScope: (timeoutMs) => new Scope(clock, timeoutMs),
       runInScope,
-      health: async () => ({ status: 'fail', reason: 'ECONNREFUSED', pool }),
+      health: async () => health,
+      isWedged,
+      stats: pool,
+      counters: noEvents,
+      poolOptions: resolvePoolOptions(),
     } as Partial<Database> as Database, // Just what the routes use.
     schema: { isCurrent: async () => Promise.reject(new Error('no database')) },
     state: () => ({ name: 'ready' }),
+    readyzDatabase: 'required',
+    metrics: createMetrics('sakila'),
+    hasMetricsPort: false,
     log,
     clock,
     requestTimeoutMs: 5000,
@@ -207,13 +246,40 @@ test('logs one line a request: the pattern of the route, never what the client s
   ])
 })
 
-test("a kubelet's probes are logged at debug only", async () => {
+test("a kubelet's probes and Prometheus's scrapes are logged at debug only", async () => {
   const { app, lines } = setUp(noRows)
   await app.request('/livez', { headers: { 'User-Agent': 'kube-probe/1.34' } })
+  await app.request('/metrics', { headers: { 'User-Agent': 'Prometheus/3.5.0' } })
   assert.deepEqual(
     lines.map(({ level }) => level),
-    ['debug'],
+    ['debug', 'debug'],
   )
+})
+
+test("metrics come in Prometheus's format with its version, or on a port of their own", async () => {
+  const answer = await setUp(noRows).app.request('/metrics?x=1')
+  assert.equal(answer.status, 200)
+  assert.equal(answer.headers.get('Content-Type'), 'text/plain; version=0.0.4; charset=utf-8')
+  assert.match(await answer.text(), /^build_info\{version="1\.2\.3",node="24\.0\.0",commit=""\} 1$/m)
+  const { app } = setUp(noRows, { hasMetricsPort: true })
+  assert.equal((await app.request('/metrics')).status, 404)
+})
+
+test('each request is counted by the pattern of its route, one that nobody serves too', async () => {
+  const { app } = setUp(noRows)
+  await app.request('/cities/77?secret=1')
+  await app.request('/secret')
+  const text = await (await app.request('/metrics')).text()
+  const counted = text.split('\n').filter((line) => line.startsWith('http_server_request_duration_seconds_count'))
+  assert.deepEqual(
+    counted.map((line) => /status_code="(\d+)",http_route="([^"]+)".* (\d+)$/.exec(line)?.slice(1)),
+    [
+      ['400', '/cities/:cityId', '1'],
+      ['404', '/*', '1'],
+    ],
+  )
+  assert.match(text, /^http_server_active_requests\{http_request_method="GET",url_scheme="http"\} 1$/m)
+  assert.doesNotMatch(text, /secret/)
 })
 
 test('sends security headers, without HSTS', async () => {
@@ -240,11 +306,111 @@ test('livez says nothing of the database; readyz and healthz do, by code, and no
     await readyz.text(),
     '[+]started ok\n[+]not-draining ok\n[-]database failed: ECONNREFUSED\n[-]schema failed: unknown\nreadyz check failed',
   )
-  const healthz = await app.request('/healthz', { headers: { Accept: 'application/health+json' } })
+  const healthz = await app.request('/healthz?x=1')
   assert.equal(healthz.status, 503)
-  assert.equal(healthz.headers.get('Content-Type'), 'application/health+json')
-  assert.deepEqual(await healthz.json(), { status: 'fail', reason: 'ECONNREFUSED', pool })
+  assert.equal(
+    await healthz.text(),
+    '[-]database failed: ECONNREFUSED\n' +
+      'idle connections: 0 checked, 0 alive, 0 evicted, 0 opened\n' +
+      'pool: 0 open, 0 idle, 0 acquired, 0 connecting, 0 waiting\n' +
+      'healthz check failed',
+  )
   for (const { headers } of [livez, readyz, healthz]) assert.equal(headers.get('Cache-Control'), 'no-store')
+})
+
+test('healthz says what was found and done, also as JSON', async () => {
+  const text = async (health: HealthReport) => {
+    const answer = await setUp(noRows, { health }).app.request('/healthz')
+    return [answer.status, await answer.text()]
+  }
+  assert.deepEqual(await text(healthy), [
+    200,
+    '[+]database ok: 9.7.4, read-write, 0.5 ms\n' +
+      'idle connections: 2 checked, 2 alive, 0 evicted, 0 opened, 0.2 to 1.0 ms\n' +
+      'pool: 2 open, 2 idle, 0 acquired, 0 connecting, 0 waiting\n' +
+      'healthz check passed',
+  ])
+  const { server: _, ...withoutServer } = healthy
+  const warned = { ...withoutServer, status: 'warn', warnings: ['serverNotAsked', 'connectFailed'] } as const
+  const [status, body] = await text({ ...warned, reason: 'ER_CON_COUNT_ERROR' })
+  assert.equal(status, 200)
+  assert.match(String(body), /^\[\+\]database ok: answers, but not beside the pool: ER_CON_COUNT_ERROR\n/)
+  assert.match(String(body), /healthz check passed with warnings: serverNotAsked, connectFailed$/)
+
+  const accepting = { headers: { Accept: 'application/health+json' } }
+  const json = await setUp(noRows, { health: healthy }).app.request('/healthz', accepting)
+  assert.equal(json.headers.get('Content-Type'), 'application/health+json')
+  assert.deepEqual(await json.json(), {
+    status: 'pass',
+    releaseId: '1.2.3',
+    checks: {
+      'database:responseTime': [
+        {
+          componentType: 'datastore',
+          status: 'pass',
+          observedValue: 0.5,
+          observedUnit: 'ms',
+          version: '9.7.4',
+          isReadOnly: false,
+          maxConnections: 151,
+        },
+      ],
+      'pool:connections': [
+        {
+          componentType: 'datastore',
+          status: 'pass',
+          observedValue: 2,
+          observedUnit: 'connections',
+          ...healthy.pool,
+          checked: 2,
+          alive: 2,
+          evicted: 0,
+          opened: 0,
+          pings: { fastestMs: 0.2, slowestMs: 1 },
+        },
+      ],
+    },
+  })
+  const failed = await setUp(noRows).app.request('/healthz', accepting)
+  assert.equal(failed.status, 503)
+  const { output, notes } = (await failed.json()) as Record<string, unknown>
+  assert.deepEqual([output, notes], ['ECONNREFUSED', ['serverNotAsked', 'connectFailed']])
+})
+
+test('livez fails when the pool is wedged, and only then', async () => {
+  const answer = await setUp(noRows, { isWedged: true }).app.request('/livez')
+  assert.deepEqual([answer.status, await answer.text()], [503, '[-]pool failed: wedged\nlivez check failed'])
+  assert.equal(answer.headers.get('Cache-Control'), 'no-store')
+})
+
+test('a schema that was new enough is not asked about again', async () => {
+  let asked = 0
+  const isCurrent = async () => {
+    asked += 1
+    return asked > 1
+  }
+  const { app } = setUp(noRows, { health: healthy, schema: { isCurrent } })
+  const statuses = [503, 200, 200]
+  for (const status of statuses) assert.equal((await app.request('/readyz')).status, status)
+  assert.equal(asked, 2)
+})
+
+test('a traceparent is found again in the lines of its request, a malformed one is not', async () => {
+  const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
+  const failing = () => Promise.reject(new TypeError('x'))
+  const { app, lines } = setUp(failing)
+  await app.request('/cities', { headers: { traceparent } })
+  await app.request('/cities', { headers: { traceparent: `${traceparent}-more` } })
+  const known = { trace_id: '0af7651916cd43dd8448eb211c80319c', span_id: 'b7ad6b7169203331' }
+  assert.deepEqual(
+    lines.map(({ message, trace_id, span_id }) => [message, trace_id, span_id]),
+    [
+      ['answered 500', known.trace_id, known.span_id],
+      ['request', known.trace_id, known.span_id],
+      ['answered 500', undefined, undefined],
+      ['request', undefined, undefined],
+    ],
+  )
 })
 
 test('readyz gives the schema half a second to answer', async () => {

@@ -32,8 +32,21 @@ test('has a default for everything but the database, which is then thrown away',
     arePrepared: true,
     maxLookupBatch: 32,
     connectionStrategy: 'pooled',
+    readyzDatabase: 'required',
+    drainDelayMs: 0,
+    livezWedgedMs: 30_000,
+    stallLogMs: 5000,
+    stallExitMs: 30_000,
     database: { kind: 'throwAway' },
   })
+})
+
+test('metrics have a port of their own, or none', () => {
+  assert.equal(parseConfig({ METRICS_PORT: '9464' }, noFiles).metricsPort, 9464)
+  assert.equal(parseConfig({ PORT: '0', METRICS_PORT: '0' }, noFiles).metricsPort, 0)
+  assert.deepEqual(problemsOf({ PORT: '8080', METRICS_PORT: '8080' }), [
+    { name: 'METRICS_PORT', accepted: 'another port than PORT, or unset', got: '8080' },
+  ])
 })
 
 test('takes an empty text for an unset one: PORT= is not port 0', () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, test } from 'vitest'
 import { systemClock } from '../../src/clock.ts'
 import { createHttpServer, type HttpServer, ListenError } from '../../src/http-server.ts'
@@ -13,7 +14,7 @@ beforeEach(async () => {
   server = createHttpServer(systemClock)
   port = (await server.listen(address)).port
 })
-afterEach(() => server.close(0))
+afterEach(() => server.close(now(0)))
 
 async function open(text = ''): Promise<Socket> {
   const socket = connect(port, '127.0.0.1')
@@ -36,6 +37,7 @@ async function rawAnswer(request: string): Promise<string> {
   return await readAll(await open(request))
 }
 
+const now = (deadlineMs: number) => ({ delayMs: 0, deadlineMs })
 const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`
 
 test('says so when the port is in use', async () => {
@@ -80,7 +82,7 @@ test('closes at once when nothing runs, whatever connections are open', async ()
   const kept = await open(get('/'))
   await once(kept, 'data')
   const startedAtMs = performance.now()
-  await server.close(60_000)
+  await server.close(now(60_000))
   assert.ok(performance.now() - startedAtMs < 1000)
   for (const socket of [nothingSent, halfSent, kept]) if (!socket.closed) await once(socket, 'close')
 })
@@ -94,7 +96,7 @@ test('lets a running request finish, and closes its connection instead of keepin
   })
   const answer = rawAnswer(get('/'))
   await arrived.promise
-  const closed = server.close(60_000)
+  const closed = server.close(now(60_000))
   await assert.rejects(fetch(`http://127.0.0.1:${port}/`))
   resolve(new Response('finished'))
   const text = await answer
@@ -113,7 +115,7 @@ test('ends what still runs at the deadline, and not before', async () => {
   const answer = rawAnswer(get('/'))
   await arrived.promise
   const startedAtMs = performance.now()
-  await server.close(300)
+  await server.close(now(300))
   const tookMs = performance.now() - startedAtMs
   assert.ok(tookMs >= 299 && tookMs < 1300, String(tookMs))
   assert.equal(await answer, '')
@@ -143,4 +145,42 @@ test('a body of a megabyte that nobody reads does no harm', async () => {
     `GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 1000000\r\n\r\n${'x'.repeat(1_000_000)}`,
   )
   assert.match(get, /served$/)
+})
+
+test('while it waits for load balancers it takes new connections, and ends each with its answer', async () => {
+  server.serve(() => new Response('served'))
+  const kept = await open(get('/'))
+  await once(kept, 'data')
+  const startedAtMs = performance.now()
+  const closed = server.close({ delayMs: 400, deadlineMs: 60_000 })
+  const reused = readAll(kept)
+  kept.write(get('/'))
+  assert.match(await reused, /connection: close/i)
+  assert.match(await rawAnswer(get('/')), /connection: close/i)
+  await closed
+  const tookMs = performance.now() - startedAtMs
+  assert.ok(tookMs >= 399 && tookMs < 1400, String(tookMs))
+  await assert.rejects(fetch(`http://127.0.0.1:${port}/`))
+})
+
+test('a server that is still starting has no load balancer to wait for', async () => {
+  const startedAtMs = performance.now()
+  await server.close({ delayMs: 60_000, deadlineMs: 60_000 })
+  assert.ok(performance.now() - startedAtMs < 1000)
+})
+
+test('a request that comes when all others have ended is let finish too', async () => {
+  const arrived = Promise.withResolvers<void>()
+  server.serve(async () => {
+    arrived.resolve()
+    await sleep(200)
+    return new Response('finished')
+  })
+  const halfSent = await open('GET / HTTP/1.1\r\nHost: localhost\r\n')
+  const answer = readAll(halfSent)
+  const closed = server.close(now(60_000))
+  halfSent.write('\r\n')
+  await arrived.promise
+  await closed
+  assert.match(await answer, /finished$/)
 })

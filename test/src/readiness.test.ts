@@ -1,40 +1,53 @@
 import assert from 'node:assert/strict'
 import { test } from 'vitest'
 import type { HealthReport } from '../../db/index.ts'
-import { judgeReadiness, readinessText } from '../../src/readiness.ts'
+import { judgeReadiness, type Readiness, readinessText } from '../../src/readiness.ts'
 
-const ready = { name: 'ready' } as const
-const pool = { total: 1, idle: 1, acquired: 0, waiting: 0, connecting: 0 }
-const pass: HealthReport = { pool, status: 'pass', roundTripMs: 1, serverVersion: '9.7.4', isReadOnly: false }
-const failing = (...parts: Parameters<typeof judgeReadiness>) =>
-  judgeReadiness(...parts)
+const healthy: HealthReport = {
+  status: 'pass',
+  warnings: [],
+  checked: 1,
+  alive: 1,
+  evicted: 0,
+  opened: 0,
+  pool: { total: 1, idle: 1, acquired: 0, waiting: 0, connecting: 0 },
+}
+const refused: HealthReport = { ...healthy, status: 'fail', warnings: ['connectFailed'], reason: 'ECONNREFUSED' }
+const well: Readiness = { state: { name: 'ready' }, health: healthy, schema: 'current', databasePolicy: 'required' }
+const failing = (others: Partial<Readiness>) =>
+  judgeReadiness({ ...well, ...others })
     .filter(({ isOk }) => !isOk)
     .map(({ name, reason }) => (reason ? `${name}: ${reason}` : name))
 
 test('is ready when started, not draining, with a usable database of the right schema', () => {
-  assert.deepEqual(failing(ready, pass, 'current'), [])
+  assert.deepEqual(failing({}), [])
+  assert.deepEqual(failing({ health: { ...healthy, status: 'warn', warnings: ['readOnly'] } }), [])
 })
 
 test('names each thing that is missing', () => {
-  assert.deepEqual(failing({ name: 'starting' }, pass, 'current'), ['started'])
-  assert.deepEqual(failing({ name: 'draining' }, pass, 'current'), ['not-draining'])
-  assert.deepEqual(failing({ name: 'stopped' }, pass, 'current'), ['not-draining'])
-  assert.deepEqual(failing(ready, pass, 'behind'), ['schema: run `npm run migrate`'])
-  assert.deepEqual(failing(ready, { pool, status: 'fail', reason: 'ECONNREFUSED' }, 'unknown'), [
-    'database: ECONNREFUSED',
-    'schema: unknown',
-  ])
+  assert.deepEqual(failing({ state: { name: 'starting' } }), ['started'])
+  assert.deepEqual(failing({ state: { name: 'draining' } }), ['not-draining'])
+  assert.deepEqual(failing({ state: { name: 'stopped' } }), ['not-draining'])
+  assert.deepEqual(failing({ schema: 'behind' }), ['schema: run `npm run migrate`'])
+  assert.deepEqual(failing({ health: refused, schema: 'unknown' }), ['database: ECONNREFUSED', 'schema: unknown'])
+})
+
+test('with READYZ_DATABASE=off a database that says nothing is no reason, an old schema is', () => {
+  const databasePolicy = 'off'
+  assert.deepEqual(failing({ databasePolicy, health: refused, schema: 'unknown' }), [])
+  assert.deepEqual(failing({ databasePolicy, schema: 'behind' }), ['schema: run `npm run migrate`'])
+  assert.deepEqual(failing({ databasePolicy, state: { name: 'draining' } }), ['not-draining'])
 })
 
 test('says one word when all is well, and every check when asked or when one failed', () => {
-  const well = judgeReadiness(ready, pass, 'current')
-  assert.equal(readinessText(well, false), 'ok')
+  const checks = judgeReadiness(well)
+  assert.equal(readinessText(checks, false), 'ok')
   assert.equal(
-    readinessText(well, true),
+    readinessText(checks, true),
     '[+]started ok\n[+]not-draining ok\n[+]database ok\n[+]schema ok\nreadyz check passed',
   )
   assert.equal(
-    readinessText(judgeReadiness({ name: 'draining' }, pass, 'behind'), false),
+    readinessText(judgeReadiness({ ...well, state: { name: 'draining' }, schema: 'behind' }), false),
     '[+]started ok\n[-]not-draining failed\n[+]database ok\n[-]schema failed: run `npm run migrate`\nreadyz check failed',
   )
 })

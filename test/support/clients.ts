@@ -1,4 +1,5 @@
 import { Agent, request as httpRequest, type RequestOptions } from 'node:http'
+import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 /** One request as its client saw it; times of `performance.now()`. */
@@ -22,6 +23,8 @@ export interface ClientsOptions {
   readonly pauseMs?: number
   /** A client gives up after this, in ms. Default 8000: a service that keeps its 5 s never sees it. */
   readonly patienceMs?: number
+  /** Where new connections lead to. Default: the port of `url`. */
+  readonly portOf?: () => number
   /** Makes each request. Default: `GET /?city=London`, which has to name 312. */
   readonly exchange?: () => Exchange
 }
@@ -59,7 +62,7 @@ const londonLookup = get('/?city=London', 'City "London" is #312')
 /** Clients that ask, wait for the answer, pause and ask again, each over its own kept-alive connection. */
 export function startClients(options: ClientsOptions): Clients {
   const { count = 16, pauseMs = 10 } = options
-  const agent = new Agent({ keepAlive: true, maxSockets: count })
+  const agent = createAgent(count, options.portOf)
   const records: RequestRecord[] = []
   let isStopped = false
 
@@ -87,6 +90,13 @@ export function startClients(options: ClientsOptions): Clients {
       return stop()
     },
   }
+}
+
+/** An agent whose new connections can lead somewhere else from a moment on, as a load balancer's do. */
+function createAgent(maxSockets: number, portOf: (() => number) | undefined): Agent {
+  const agent = new Agent({ keepAlive: true, maxSockets })
+  if (portOf) agent.createConnection = () => connect({ host: '127.0.0.1', port: portOf() })
+  return agent
 }
 
 /** Sends so many requests at once (default 16), each time over the same kept-alive connections, and waits for all answers. */

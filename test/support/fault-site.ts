@@ -8,7 +8,7 @@ import { type FaultProxy, startFaultProxy } from './fault-proxy.ts'
 import { faultsRun } from './faults-run.ts'
 import { type OwnServer, type OwnServerOptions, startOwnServer } from './own-server.ts'
 import { asAdmin } from './server-faults.ts'
-import { type Service, startService } from './service.ts'
+import { type Service, type ServiceOptions, startService } from './service.ts'
 
 const migrations = resolve(import.meta.dirname, '../../migrations')
 const schema = 'stillherefaults'
@@ -48,8 +48,10 @@ export interface FaultSiteOptions {
   /** Before the service starts, and so before its first connection. */
   readonly prepare?: (proxy: FaultProxy) => void | Promise<void>
   readonly environment?: Readonly<Record<string, string>>
+  readonly passwordFile?: string
   /** `statements` for what the service has no route for. Default: what the run measures, ours or the yardstick. */
   readonly program?: 'statements'
+  readonly breakage?: ServiceOptions['breakage']
 }
 
 /** Starts a proxy before the server and the service that is measured behind it: ours, or the yardstick. */
@@ -61,6 +63,8 @@ export async function openFaultSite(server: FaultServer, options: FaultSiteOptio
       database: proxy.address,
       account: server.account,
       program: options.program ?? faultsRun.subject,
+      ...(options.passwordFile !== undefined && { passwordFile: options.passwordFile }),
+      ...(options.breakage && { breakage: options.breakage }),
       environment: { ...options.environment, STATEMENTS_POOL: faultsRun.subject },
     })
     const clients: Clients[] = []

@@ -13,10 +13,14 @@ export interface ServiceOptions {
   readonly database: ProxyTarget
   /** The account and schema; its host and port are not used. */
   readonly account: ConnectionOptions
+  /** Where the account's password is kept, instead of in the settings: `DB_PASSWORD_FILE`. */
+  readonly passwordFile?: string
   /** Further settings. Default: none. */
   readonly environment?: Readonly<Record<string, string>>
   /** What is started. Default: the real service. */
   readonly program?: Program
+  /** How it breaks on SIGUSR2. Default: it does not. */
+  readonly breakage?: 'leak' | 'loop' | 'throw'
 }
 
 /** The service as a process of its own. */
@@ -30,8 +34,18 @@ export interface Service {
   /** CPU time since its start, user and system, all threads, in s. */
   readonly cpuSeconds: () => Promise<number>
   readonly memoryMegabytes: () => Promise<number>
+  readonly signal: (name: NodeJS.Signals) => void
+  /** Resolves when it has ended. */
+  readonly ended: Promise<ServiceEnd>
   /** SIGTERM, and SIGKILL after 8 s; resolves with the exit code, null after SIGKILL. Safe to call twice. */
   readonly stop: () => Promise<number | null>
+}
+
+/** How a service ended, and when, by `performance.now()`. */
+interface ServiceEnd {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+  readonly atMs: number
 }
 
 type Program = keyof typeof programs
@@ -41,6 +55,7 @@ const programs = {
   plain: join(import.meta.dirname, 'plain-service.ts'),
   statements: join(import.meta.dirname, 'statement-service.ts'),
 }
+const breaker = join(import.meta.dirname, 'break-service.ts')
 const START_LIMIT_MS = 10_000
 const STOP_LIMIT_MS = 8_000
 
@@ -48,12 +63,14 @@ const STOP_LIMIT_MS = 8_000
 export async function startService(options: ServiceOptions): Promise<Service> {
   const port = await findFreePort()
   const startedAtMs = performance.now()
-  const child = spawn(process.execPath, [programs[options.program ?? 'service']], {
+  const { program = 'service', breakage } = options
+  const child = spawn(process.execPath, [...(breakage ? ['--import', breaker] : []), programs[program]], {
     env: {
       ...withoutOurSettings(process.env),
       LOG_LEVEL: 'warn',
+      ...(breakage && { BREAK: breakage }),
       ...options.environment,
-      DATABASE_URL: await databaseUrl(options),
+      ...(await databaseSettings(options)),
       HOST: '127.0.0.1',
       PORT: String(port),
     },
@@ -81,22 +98,29 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     lines,
     startedInMs: performance.now() - startedAtMs,
     cpuSeconds: () => readCpuSeconds(pid),
+    signal: (name) => void child.kill(name),
+    ended: exited,
     memoryMegabytes: () => readMemoryMegabytes(pid),
     stop: async () => {
       child.kill('SIGTERM')
       const timer = setTimeout(() => child.kill('SIGKILL'), STOP_LIMIT_MS)
-      const code = await exited
+      const { code } = await exited
       clearTimeout(timer)
       return code
     },
   }
 }
 
-async function databaseUrl({ database, account }: ServiceOptions): Promise<string> {
+async function databaseSettings({ database, account, passwordFile }: ServiceOptions): Promise<Record<string, string>> {
+  if (passwordFile !== undefined) {
+    const { host, port } = database
+    const { user, database: name } = account
+    return { DB_HOST: host, DB_PORT: String(port), DB_USER: user, DB_NAME: name, DB_PASSWORD_FILE: passwordFile }
+  }
   const url = new URL(`mysql://${database.host}:${database.port}/${account.database}`)
   url.username = account.user
   url.password = encodeURIComponent(await account.password())
-  return url.href
+  return { DATABASE_URL: url.href }
 }
 
 /** Without the settings of whoever runs the tests. */
@@ -105,9 +129,9 @@ function withoutOurSettings(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(environment).filter(([name]) => !isOurs(name)))
 }
 
-function exitOf(child: ChildProcess): Promise<number | null> {
+function exitOf(child: ChildProcess): Promise<ServiceEnd> {
   return new Promise((resolve) => {
-    child.once('exit', resolve)
+    child.once('exit', (code, signal) => resolve({ code, signal, atMs: performance.now() }))
   })
 }
 

@@ -21,7 +21,8 @@ class FakeMysqlConnection implements MysqlConnection {
 
   query(sql: string, _parameters: readonly unknown[], callback?: (error: unknown, result?: unknown) => void): never {
     this.statements.push(sql)
-    if (this.isAnswering) setImmediate(() => callback?.(null, []))
+    const rows = sql.startsWith('SELECT version()') ? [{ version: '9.7.0', isReadOnly: 0, maxConnections: 151 }] : []
+    if (this.isAnswering) setImmediate(() => callback?.(null, rows))
     return undefined as never // only streams use what mysql2 returns
   }
 

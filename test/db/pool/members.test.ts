@@ -6,7 +6,7 @@ import { type Member, type MemberState, Members } from '../../../db/pool/members
 const states: Readonly<Record<MemberState['name'], MemberState>> = {
   idle: { name: 'idle' },
   validating: { name: 'validating' },
-  acquired: { name: 'acquired', sinceMs: 0 },
+  acquired: { name: 'acquired', sinceMs: 0, deadlineAtMs: 0 },
   settling: { name: 'settling' },
   evicted: { name: 'evicted', reason: 'lost' },
 }

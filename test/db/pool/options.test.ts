@@ -13,6 +13,7 @@ const defaults: PoolOptions = {
   keepaliveMs: 30_000,
   idleTimeoutMs: 600_000,
   maxLifetimeMs: 1_800_000,
+  wedgedAfterMs: 30_000,
 }
 
 function faultsOf(given: Partial<PoolOptions>): readonly string[] {
