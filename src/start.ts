@@ -3,7 +3,7 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { collectDefaultMetrics } from 'prom-client'
 import type { Clock } from '../db/index.ts'
-import { type ConnectionOptions, createDatabase } from '../db/index.ts'
+import { type ConnectionOptions, createDatabase, type Database } from '../db/index.ts'
 import { startLocalDatabase } from '../db/local/local-database.ts'
 import { findLatestMigration, hasRun, migrateToLatest } from '../db/migrator.ts'
 import { type AppDeps, createApp } from './app.ts'
@@ -42,7 +42,7 @@ export interface StartOptions {
  */
 export async function start(options: StartOptions): Promise<void> {
   const { config, lifecycle, log, clock } = options
-  const { requestTimeoutMs, poolSize, connectionStrategy, livezWedgedMs, readyzDatabase, metricsPort } = config
+  const { requestTimeoutMs, readyzDatabase, metricsPort } = config
 
   const server = createHttpServer(clock)
   const { address, port } = await server.listen(config)
@@ -54,21 +54,7 @@ export async function start(options: StartOptions): Promise<void> {
   const metrics = createMetrics(connection.database)
   collectDefaultMetrics({ register: metrics.registry })
   if (metricsPort !== undefined) await serveMetrics(metrics, metricsPort, options)
-  const logEvent = logPoolEvents({ log, clock })
-  const reportConnectionSum = createConnectionSumReport(log)
-  const database = createDatabase({
-    connection,
-    pool: { size: poolSize, wedgedAfterMs: livezWedgedMs },
-    arePrepared: config.arePrepared,
-    maxLookupBatch: config.maxLookupBatch,
-    strategy: connectionStrategy,
-    observer: metrics.uses,
-    onEvent(event) {
-      metrics.onPoolEvent(event)
-      logEvent(event)
-      if (event.name === 'opened') void reportConnectionSum(database)
-    },
-  })
+  const database = openDatabase(connection, metrics, options)
   lifecycle.onStop('connections', () => database.close({ deadlineMs: CLOSE_DEADLINE_MS }))
 
   const newest = await findLatestMigration(migrationsOf(options))
@@ -101,6 +87,26 @@ export async function start(options: StartOptions): Promise<void> {
   log.info({ address, port }, 'listening')
   if (config.database.kind === 'throwAway') options.say(`http://localhost:${port}/?city=London`)
   else await reportSchema(schema, options)
+}
+
+/** Connects by itself and again; what it meets is counted and logged. */
+function openDatabase(connection: ConnectionOptions, metrics: Metrics, { config, log, clock }: StartOptions): Database {
+  const logEvent = logPoolEvents({ log, clock })
+  const reportConnectionSum = createConnectionSumReport(log)
+  const database = createDatabase({
+    connection,
+    pool: { size: config.poolSize, wedgedAfterMs: config.livezWedgedMs },
+    arePrepared: config.arePrepared,
+    maxLookupBatch: config.maxLookupBatch,
+    strategy: config.connectionStrategy,
+    observer: metrics.uses,
+    onEvent(event) {
+      metrics.onPoolEvent(event)
+      logEvent(event)
+      if (event.name === 'opened') void reportConnectionSum(database)
+    },
+  })
+  return database
 }
 
 /** On a port of their own, which stays open until the process ends: a drain can be watched. @throws {ListenError} */
