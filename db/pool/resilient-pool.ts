@@ -1,29 +1,22 @@
 import type { Clock } from '../clock.ts'
-import {
-  AcquireTimeoutError,
-  ConnectRefusedError,
-  DeadlineExceededError,
-  PoolClosedError,
-  QueueFullError,
-} from '../errors.ts'
+import { ConnectRefusedError, PoolClosedError } from '../errors.ts'
 import type { Scope } from '../scope.ts'
 import { jittered, type Random } from './backoff.ts'
 import { ConnectGate } from './connect-gate.ts'
 import type { Connection, Session } from './connection.ts'
 import type { ConnectionSource, ReleaseNote } from './connection-source.ts'
 import type { Connect } from './connector.ts'
-import { HoldTimes } from './hold-times.ts'
 import type { LoopTurn } from './loop-turn.ts'
 import { type Member, Members } from './members.ts'
 import { Opener } from './opener.ts'
 import type { PoolOptions } from './options.ts'
-import { canBeServed, judgeIdle, judgeRelease, judgeUrgency } from './policy.ts'
+import { judgeIdle, judgeRelease, judgeUrgency } from './policy.ts'
 import { checkPool, type PoolCheck } from './pool-check.ts'
 import { SessionControl } from './session-control.ts'
 import type { EvictReason, PoolEvent, PoolStats } from './stats.ts'
 import { startUpkeep } from './upkeep.ts'
 import { type UseObserver, unobserved } from './use-observer.ts'
-import { WaitQueue } from './wait-queue.ts'
+import { WaitingLine } from './waiting-line.ts'
 import { WedgeMonitor } from './wedge-monitor.ts'
 
 /** How long a statement whose caller has left may still take before it is killed: most end by themselves. */
@@ -33,15 +26,6 @@ const FAILOVER_INTERVAL_MS = 1000
 const LIFETIME_JITTER = 0.1
 /** A ping that takes longer is probably one of many that fail: one connection more than `size` is opened for who waits. */
 const DOUBT_AFTER_MS = 100
-
-interface Waiter {
-  readonly deadlineAtMs: number
-  /** Of its scope: when it must have given back what it gets. */
-  readonly holdUntilMs: number
-  readonly sinceMs: number
-  readonly resolve: (connection: Connection) => void
-  readonly reject: (reason: Error) => void
-}
 
 export interface PoolDependencies {
   readonly connect: Connect
@@ -60,8 +44,7 @@ export class ResilientPool implements ConnectionSource {
   readonly #options: PoolOptions
   readonly #deps: PoolDependencies
   readonly #members = new Members()
-  readonly #queue = new WaitQueue<Waiter>()
-  readonly #holds = new HoldTimes()
+  readonly #line: WaitingLine
   readonly #opener: Opener
   readonly #control: SessionControl
   readonly #wedge: WedgeMonitor
@@ -89,12 +72,17 @@ export class ResilientPool implements ConnectionSource {
       onFailed: () => this.#connectFailed(),
       onDeath: (connection) => this.#died(connection),
     })
+    this.#line = new WaitingLine(options, {
+      ...deps,
+      stats: () => this.stats,
+      lastFailure: () => this.#opener.lastFailure,
+    })
     this.#observer = deps.observer ?? unobserved
     this.#control = new SessionControl((onDeath) => this.#opener.openOutside(onDeath))
     this.#wedge = new WedgeMonitor(options.wedgedAfterMs, {
       clock: deps.clock,
       members: this.#members,
-      waiting: () => this.#queue.length,
+      waiting: () => this.#line.length,
       openOutside: () => this.#opener.openOutside(() => {}),
     })
     this.#stopUpkeep = startUpkeep(options, {
@@ -114,7 +102,7 @@ export class ResilientPool implements ConnectionSource {
       total: this.#members.total,
       idle: this.#members.count('idle'),
       acquired: this.#members.count('acquired'),
-      waiting: this.#queue.length,
+      waiting: this.#line.length,
       connecting: this.#opener.underWay,
     }
   }
@@ -146,7 +134,7 @@ export class ResilientPool implements ConnectionSource {
   async acquire(scope?: Scope): Promise<Connection> {
     if (this.#closing) throw new PoolClosedError()
     if (scope?.reason) throw scope.reason
-    if (this.#queue.length === 0) {
+    if (this.#line.length === 0) {
       const member = this.#takeIdle(scope)
       if (member && (member.connection.isFresh || (await this.#isAliveNow(member, scope)))) {
         this.#observer.waited(0) // a turn of the loop at most: not worth reading the clock
@@ -162,7 +150,7 @@ export class ResilientPool implements ConnectionSource {
     if (member?.state.name !== 'acquired') throw new Error('released a connection that was not acquired')
     const nowMs = this.#deps.clock.now()
     const heldMs = nowMs - member.state.sinceMs
-    this.#holds.record(heldMs)
+    this.#line.recordHold(heldMs)
     this.#observer.held(heldMs)
     connection.lastUsedAtMs = nowMs
     if (connection.isFresh) {
@@ -229,60 +217,21 @@ export class ResilientPool implements ConnectionSource {
     // Either may have happened while an idle connection was looked at.
     if (this.#closing) throw new PoolClosedError()
     if (scope?.reason) throw scope.reason
-    const { clock } = this.#deps
-    const nowMs = clock.now()
-    const timeoutMs = Math.min(this.#options.acquireTimeoutMs, scope ? scope.deadlineAtMs - nowMs : Infinity)
-    this.#admit(timeoutMs)
-    return new Promise((resolve, reject) => {
-      const leave = () => {
-        this.#queue.remove(ticket)
-        cancelTimer()
-        scope?.removeListener(fail)
-      }
-      const fail = (reason: Error) => {
-        leave()
-        reject(reason instanceof DeadlineExceededError ? this.#timedOut(clock.now() - nowMs) : reason)
-      }
-      const ticket = this.#queue.push({
-        sinceMs: nowMs,
-        deadlineAtMs: nowMs + timeoutMs,
-        holdUntilMs: scope?.deadlineAtMs ?? Infinity,
-        resolve: (connection) => {
-          leave()
-          resolve(connection)
-        },
-        reject: fail,
-      })
-      const cancelTimer = clock.schedule(timeoutMs, () => fail(new DeadlineExceededError(timeoutMs)))
-      scope?.addListener(fail)
-      this.#dispatch()
-    })
-  }
-
-  /** Refuses a caller whose turn would come too late. */
-  #admit(remainingMs: number): void {
-    const nowMs = this.#deps.clock.now()
     if (this.#opener.isRefused && this.#members.total === 0) {
-      this.#lastRefusalAtMs = nowMs
+      this.#lastRefusalAtMs = this.#deps.clock.now()
       this.#opener.pump()
       throw new ConnectRefusedError({ cause: this.#opener.lastFailure })
     }
-    const queue = { waiting: this.#queue.length, size: this.#options.size, medianHoldMs: this.#holds.medianMs }
-    if (queue.waiting < this.#options.maxWaiting && canBeServed(queue, remainingMs)) return
-    this.#deps.onEvent({ name: 'refused' })
-    throw new QueueFullError(this.stats)
-  }
-
-  #timedOut(waitedMs: number): AcquireTimeoutError {
-    this.#deps.onEvent({ name: 'acquireTimeout' })
-    return new AcquireTimeoutError(waitedMs, this.stats, { cause: this.#opener.lastFailure })
+    const connection = this.#line.join(scope)
+    this.#dispatch()
+    return connection
   }
 
   /** Sets to work what waiting callers need: idle connections to be validated, in parallel, and new ones. */
   #dispatch(): void {
     if (this.#closing) return
     const nowMs = this.#deps.clock.now()
-    while (this.#queue.length > this.#members.count('validating')) {
+    while (this.#line.length > this.#members.count('validating')) {
       const member = this.#members.findIdle(() => true)
       if (!member) break
       if (this.#judge(member, nowMs) === 'use') void this.#checkAndSupply(member)
@@ -332,26 +281,13 @@ export class ResilientPool implements ConnectionSource {
       return
     }
     const nowMs = this.#deps.clock.now()
-    const waiter = this.#nextServable(nowMs)
+    const waiter = this.#line.next(nowMs)
     if (!waiter) this.#members.move(member, { name: 'idle' })
     else {
       this.#members.move(member, { name: 'acquired', sinceMs: nowMs, deadlineAtMs: waiter.holdUntilMs })
       this.#observer.waited(nowMs - waiter.sinceMs)
       waiter.resolve(member.connection)
     }
-  }
-
-  /**
-   * Whoever waits longest and has time left for its work. Who has not would be cut off in the middle of it, and cost a
-   * connection: it was let in when nobody knew yet how long the others hold theirs.
-   */
-  #nextServable(nowMs: number): Waiter | undefined {
-    for (let waiter = this.#queue.shift(); waiter; waiter = this.#queue.shift()) {
-      if (this.#queue.length < this.#options.size || nowMs + this.#holds.medianMs <= waiter.deadlineAtMs) return waiter
-      this.#deps.onEvent({ name: 'refused' })
-      waiter.reject(new QueueFullError(this.stats))
-    }
-    return undefined
   }
 
   #settle(member: Member, note: ReleaseNote): void {
@@ -374,7 +310,7 @@ export class ResilientPool implements ConnectionSource {
         break
       case 'keep':
         // A holder may have kept it for long after its last answer.
-        if (this.#queue.length > 0 && !connection.isFresh) void this.#checkAndSupply(member)
+        if (this.#line.length > 0 && !connection.isFresh) void this.#checkAndSupply(member)
         else this.#supply(member)
     }
   }
@@ -403,7 +339,7 @@ export class ResilientPool implements ConnectionSource {
     if (this.#closing) return { count: 0, urgency: 'low' as const }
     const total = this.#members.total
     const { size, minIdle } = this.#options
-    const waiting = this.#queue.length - (this.#members.count('validating') - this.#slowPings)
+    const waiting = this.#line.length - (this.#members.count('validating') - this.#slowPings)
     const nowMs = this.#deps.clock.now()
     const isWanted = waiting > 0 || nowMs - this.#lastRefusalAtMs < 1000
     const missing = Math.max(waiting, total === 0 && isWanted ? 1 : 0, Math.max(minIdle, this.#keptOpen) - total)
@@ -411,7 +347,7 @@ export class ResilientPool implements ConnectionSource {
     const serving = total - this.#members.count('validating')
     return {
       count: Math.min(room, missing) + (this.#isReplacing ? 1 : 0),
-      urgency: judgeUrgency({ isWanted, serving, waitedMs: nowMs - (this.#queue.first?.sinceMs ?? nowMs) }),
+      urgency: judgeUrgency({ isWanted, serving, waitedMs: this.#line.waitedMs(nowMs) }),
     }
   }
 
@@ -442,9 +378,7 @@ export class ResilientPool implements ConnectionSource {
     if (!this.#opener.isRefused || this.#members.total > 0) return
     this.#lastRefusalAtMs = this.#deps.clock.now()
     const cause = this.#opener.lastFailure
-    for (let waiter = this.#queue.shift(); waiter; waiter = this.#queue.shift()) {
-      waiter.reject(new ConnectRefusedError({ cause }))
-    }
+    this.#line.rejectAll(() => new ConnectRefusedError({ cause }))
   }
 
   /** Opens the successor of a connection that is past its lifetime; the old one serves until then. */
@@ -489,7 +423,7 @@ export class ResilientPool implements ConnectionSource {
   async #close(deadlineMs: number): Promise<void> {
     this.#stopUpkeep()
     this.#opener.close()
-    for (let waiter = this.#queue.shift(); waiter; waiter = this.#queue.shift()) waiter.reject(new PoolClosedError())
+    this.#line.rejectAll(() => new PoolClosedError())
     for (const member of this.#members.idle()) this.#evict(member, 'closed')
     await this.#untilEmpty(deadlineMs)
     await Promise.all(this.#members.all().map(({ connection }) => this.#cutOff(connection)))
