@@ -1,6 +1,7 @@
 import type { CompiledQuery, Kysely } from 'kysely'
 import { asDriverError } from './classify-error.ts'
 import type { Clock } from './clock.ts'
+import { DeadlineExceededError } from './errors.ts'
 import type { DB } from './schema.ts'
 import { Scope } from './scope.ts'
 
@@ -107,6 +108,7 @@ export class PointLookup<Key, Row extends Placed> {
 
   /** Settles every lookup of the batch. Never rejects. */
   async #answer(batch: readonly Lookup<Key, Row>[]): Promise<void> {
+    for (const lookup of batch) lookup.isSent = true
     const { scope, end } = this.#sharedScope(batch)
     try {
       const read = () => this.#read(batch.map(({ key }) => key))
@@ -159,6 +161,7 @@ class Lookup<Key, Row> {
   readonly answered: Promise<Row | undefined>
   /** Called when the caller's time is up, or it has left. */
   onLeave: ((reason: Error) => void) | undefined
+  isSent = false
   isOver = false
   #resolve!: (row: Row | undefined) => void
   #reject!: (reason: unknown) => void
@@ -189,6 +192,8 @@ class Lookup<Key, Row> {
   }
 
   readonly #leave = (reason: Error): void => {
+    // Its statement ends by then, too, and knows whether it ran or still waited for a connection.
+    if (this.isSent && reason instanceof DeadlineExceededError) return
     this.reject(reason)
     this.onLeave?.(reason)
   }

@@ -124,6 +124,20 @@ test('who leaves leaves alone; when all have left the statement ends', async () 
   assert.equal(statements[1]?.scope?.reason?.message, 'left')
 })
 
+test('at the deadline the statement tells what became of it: no connection, or still running', async () => {
+  const { clock, statements, find } = open()
+  const scopes = [new Scope(clock, 1000), new Scope(clock, 1000)]
+  const found = scopes.map((scope) => find('a', scope))
+  await nextTurn()
+  clock.advance(1000)
+  assert.deepEqual(
+    scopes.map(({ reason }) => reason?.name),
+    ['DeadlineExceededError', 'DeadlineExceededError'],
+  )
+  statements[0]?.fail(new Error('no connection in 1000 ms'))
+  for (const lookup of found) await assert.rejects(lookup, { message: 'no connection in 1000 ms' })
+})
+
 test('a caller who left before the statement was sent is not in it', async () => {
   const { clock, statements, find } = open()
   const scope = new Scope(clock, 1000)

@@ -264,7 +264,8 @@ describe('every answer has a documented status and matches its schema', () => {
     const names = Object.values(document.paths).flatMap((item) =>
       Object.values(item).map(({ operationId }) => operationId),
     )
-    assert.equal(new Set(names).size, 25)
+    assert.equal(new Set(names).size, names.length)
+    assert.ok(names.every((name) => /^\w+$/.test(name)))
   })
 
   for (const path of paths) {

@@ -205,8 +205,9 @@ async function startRelay(
       socket.on('close', () => [client, upstream].forEach((other) => void other.destroy()))
     }
     client.on('data', (data) => {
-      // A statement: sequence number 0 and COM_QUERY, but for those that set a session up or look after it.
-      const isStatement = data.length > 5 && data[3] === 0 && data[4] === 3
+      // A statement: sequence number 0 and COM_QUERY, COM_STMT_PREPARE or COM_STMT_EXECUTE, but for those that set a
+      // session up or look after it.
+      const isStatement = data.length > 5 && data[3] === 0 && [0x03, 0x16, 0x17].includes(data[4] ?? 0)
       if (isStatement && !/^(SET time_zone|SELECT connection_id)/.test(data.toString('latin1', 5))) statements += 1
       if (!isCut && statements === cutAt) {
         isCut = true
