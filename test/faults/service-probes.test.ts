@@ -142,7 +142,7 @@ test(
     const { url } = site.service
     assert.ok((await until(() => isReady(url), 5_000)) < 5_000)
     const lock = await lockTable(server, `${server.account.database}.city`)
-    const requests = Promise.all(Array.from({ length: 4 }, () => fetch(`${url}/?city=London`)))
+    const requests = Promise.all(Array.from({ length: 4 }, () => fetch(`${url}/cities`)))
     const isSaturated = async () => /0 checked.*\n.*2 acquired.*2 waiting/.test((await probe(url, '/healthz')).body)
     assert.ok((await until(isSaturated, 4_000)) < 4_000)
     const saturated = await probe(url, '/readyz')
