@@ -23,6 +23,7 @@ beforeAll(async () => {
   server = await startFaultServer()
   site = await openFaultSite(server, {
     environment: {
+      LOOKUP_BATCH: '32', // as shipped
       POOL_SIZE: String(POOL_SIZE),
       WRITE_TOKENS: WRITE_TOKEN,
       // With gigabytes to fill, Node would let garbage lie, and a leak would look like that.

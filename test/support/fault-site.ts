@@ -65,7 +65,8 @@ export async function openFaultSite(server: FaultServer, options: FaultSiteOptio
       program: options.program ?? faultsRun.subject,
       ...(options.passwordFile !== undefined && { passwordFile: options.passwordFile }),
       ...(options.breakage && { breakage: options.breakage }),
-      environment: { ...options.environment, STATEMENTS_POOL: faultsRun.subject },
+      // A connection for each request: sixteen clients that share a lookup would never meet the other fifteen.
+      environment: { LOOKUP_BATCH: '1', ...options.environment, STATEMENTS_POOL: faultsRun.subject },
     })
     const clients: Clients[] = []
     return {
