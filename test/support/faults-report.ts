@@ -44,7 +44,10 @@ const limits: readonly (readonly [scenarios: string, why: string])[] = [
     '43',
     "Learning the network's patience from deaths is not built. Keepalive pings and the check before use cover it.",
   ],
-  ['48, 49 (process), 51, 52', 'Probes and the drain of the process are not built yet.'],
+  [
+    '48, 49, 51, 52',
+    'Of the process and its probes: `service-probes`, `service-wedged`, `service-life` and `kubelet` in `test/faults`.',
+  ],
   ['53', 'Two restarts instead of twenty: after ten attempts in a second the eleventh waits, by design.'],
 ]
 
