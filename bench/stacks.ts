@@ -18,7 +18,7 @@ const ownStacks: readonly Stack[] = [
     name: 'per-request',
     title: 'Connection per request',
     command: [process.execPath, service],
-    environment: { ...serviceSettings, CONNECTION_STRATEGY: 'per-request' },
+    environment: { ...serviceSettings, ...withoutHotPath, CONNECTION_STRATEGY: 'per-request' },
     workloads: workloadNames,
   },
   {

@@ -151,6 +151,7 @@ export class Lease implements DatabaseConnection {
   #untilAbort(task: Promise<void>): Promise<void> {
     return new Promise((resolve) => {
       const stop = () => resolve()
+      if (this.#scope?.reason) return resolve()
       this.#scope?.addListener(stop)
       void task.then(() => {
         this.#scope?.removeListener(stop)
@@ -263,7 +264,13 @@ export class Lease implements DatabaseConnection {
     const connection = this.#connection
     if (!verdict.isWrongServer || !connection) return verdict.outcome
     const isOurs = this.#transaction.name === 'open' && this.#transaction.isReadOnly
-    if (isOurs || !(await isReadOnlyServer(connection, cause))) return 'failed'
+    if (isOurs) return 'failed'
+    let isReadOnly = false
+    const asked = isReadOnlyServer(connection, cause).then((answer) => {
+      isReadOnly = answer
+    })
+    await this.#untilAbort(asked)
+    if (!isReadOnly) return 'failed'
     this.#deps.source.moveAway(connection)
     return verdict.outcome
   }

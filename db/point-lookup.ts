@@ -73,7 +73,10 @@ export class PointLookup<Key, Row extends Placed> {
   #sendReady(): void {
     while (this.#waiting.length > 0) {
       if (this.#inFlight >= UNHURRIED_IN_FLIGHT && this.#waiting.length < this.#maxBatch) {
-        this.#cancelPatience ??= this.#runtime.clock.schedule(PATIENCE_MS, () => this.#sendNext())
+        this.#cancelPatience ??= this.#runtime.clock.schedule(PATIENCE_MS, () => {
+          this.#sendNext()
+          this.#sendReady() // who does not share that statement waits for the next
+        })
         return
       }
       this.#sendNext()
@@ -118,7 +121,11 @@ export class PointLookup<Key, Row extends Placed> {
       // The server refuses the statement: that may be one key's fault.
       if (batch.length > 1 && asDriverError(error).errno !== undefined) {
         await Promise.all(batch.map((lookup) => this.#answer([lookup])))
-      } else for (const lookup of batch) lookup.reject(error)
+      } else {
+        // At a deadline each is told of its own.
+        const isLate = error instanceof DeadlineExceededError
+        for (const lookup of batch) lookup.reject((isLate && lookup.scope?.reason) || error)
+      }
     } finally {
       end()
     }
@@ -127,7 +134,7 @@ export class PointLookup<Key, Row extends Placed> {
   /** Ends at the first deadline of the batch, or when the last of its callers has left. */
   #sharedScope(batch: readonly Lookup<Key, Row>[]): { readonly scope: Scope | undefined; readonly end: () => void } {
     const [first] = batch
-    if (batch.length === 1) return { scope: first?.scope, end: () => {} } // its owner ends it
+    if (batch.length === 1 && first?.scope) return { scope: first.scope, end: () => {} } // its owner ends it
     const deadlineAtMs = Math.min(...batch.map((lookup) => lookup.deadlineAtMs))
     const scope = new Scope(this.#runtime.clock, deadlineAtMs - this.#runtime.clock.now())
     let present = batch.length

@@ -83,8 +83,12 @@ class Resolution {
       this.#open = undefined
       return result
     } catch (error) {
-      // Later on a transaction of our own may have it, whose server does not know of the loss: waited for on.
-      if (this.#claims === 1 && isLockWaitTimeout(error)) throw new KeyInUseError({ cause: error })
+      if (isDeadlock(error)) this.#claims -= 1 // rolled back, as the server says itself: as if it had not been
+      if (isLockWaitTimeout(error)) {
+        if (this.#claims === 1) throw new KeyInUseError({ cause: error })
+        // A transaction of our own may have it, whose server does not know of the loss: told again, and waited for on.
+        this.#open?.endSession()
+      }
       throw explainRefusal(error)
     }
   }
@@ -119,6 +123,11 @@ function explainRefusal(cause: unknown): unknown {
   // ER_OPTION_PREVENTS_STATEMENT: read-only when it refused, and no more when it was asked about that.
   const isRefused = isLockWaitTimeout(cause) || asDriverError(cause).errno === 1290
   return isRefused ? new StatementLostError('refused', { cause }) : cause
+}
+
+/** ER_LOCK_DEADLOCK */
+function isDeadlock(error: unknown): boolean {
+  return asDriverError(error).errno === 1213
 }
 
 /** ER_LOCK_WAIT_TIMEOUT */

@@ -59,7 +59,7 @@ export function judgeError(error: unknown): Verdict {
   }
   if (error instanceof CommitUnknownError) return judgeUnknownCommit(error)
   if (error instanceof DeadlineExceededError) {
-    const detail = `The database did not answer within ${error.timeoutMs} ms. Nothing was changed.`
+    const detail = `The database did not answer within ${Math.round(error.timeoutMs)} ms. Nothing was changed.`
     return { status: 504, detail, logAs: 'warn' }
   }
   if (error instanceof StatementLostError && error.outcome === 'unknown') {
@@ -84,7 +84,7 @@ function unusable(detail: string): Verdict {
 function judgeUnknownCommit({ cause }: CommitUnknownError): Verdict {
   if (cause instanceof ClientLeftError) return { status: 499, logAs: 'warn' }
   if (cause instanceof DeadlineExceededError) {
-    const detail = `The database did not confirm the change within ${cause.timeoutMs} ms. ${UNKNOWN}`
+    const detail = `The database did not confirm the change within ${Math.round(cause.timeoutMs)} ms. ${UNKNOWN}`
     return { status: 504, kind: OUTCOME_UNKNOWN, detail, logAs: 'warn' }
   }
   return { ...unusable(`The connection to the database was lost. ${UNKNOWN}`), kind: OUTCOME_UNKNOWN }

@@ -271,8 +271,11 @@ export class Connection {
       if (!error) this.#answered(statement, result)
       // Called before query() has returned: mysql2 refused it, nothing was written.
       else if (!statement.isSent) this.#failed(statement, error, NOT_SENT)
-      else if (prepared && this.#prepared.forgetIfLost(statement.sql, error)) this.#send(statement, undefined)
-      else this.#failed(statement, error, this.#classify(error))
+      else if (prepared && this.#prepared.forgetIfLost(statement.sql, error)) {
+        if (statement.scope?.reason)
+          this.#quiet(statement) // its caller has been told
+        else this.#send(statement, undefined)
+      } else this.#failed(statement, error, this.#classify(error))
     }
     if (prepared && statement.bound) prepared.execute(statement.bound, onAnswer)
     else this.#raw.query(statement.sql, statement.parameters, onAnswer)

@@ -343,7 +343,7 @@ export class ResilientPool implements ConnectionSource {
     const nowMs = this.#deps.clock.now()
     const isWanted = waiting > 0 || nowMs - this.#lastRefusalAtMs < 1000
     const missing = Math.max(waiting, total === 0 && isWanted ? 1 : 0, Math.max(minIdle, this.#keptOpen) - total)
-    const room = size - total + (this.#slowPings > 0 ? 1 : 0)
+    const room = size - total + (this.#slowPings > 0 && !this.#isReplacing ? 1 : 0)
     const serving = total - this.#members.count('validating')
     return {
       count: Math.min(room, missing) + (this.#isReplacing ? 1 : 0),

@@ -105,6 +105,35 @@ test('with two statements under way lookups wait for one of them, for 32 others,
   )
 })
 
+test('who does not share a statement is sent after 5 ms more, however long the others take', async () => {
+  const { clock, statements, find } = open()
+  for (const key of ['a', 'b']) {
+    void find(key)
+    await nextTurn()
+  }
+  const scopes = [new Scope(clock, 5000), new Scope(clock, 1000)]
+  for (const [index, scope] of scopes.entries()) find(`c${index}`, scope).catch(() => {})
+  await nextTurn()
+  clock.advance(5)
+  assert.deepEqual(statements[2]?.keys, ['c0'])
+  clock.advance(5)
+  assert.deepEqual(statements[3]?.keys, ['c1'])
+})
+
+test('a lookup without a scope runs in none of another caller', async () => {
+  const { clock, statements, find } = open()
+  const scope = new Scope(clock, 1000)
+  find('a', scope).catch(() => {})
+  void find('b')
+  await nextTurn()
+  assert.deepEqual(
+    statements.map(({ keys }) => keys),
+    [['a'], ['b']],
+  )
+  assert.notEqual(statements[1]?.scope, scope)
+  assert.equal(statements[1]?.scope?.deadlineAtMs, Number.POSITIVE_INFINITY)
+})
+
 test('who leaves leaves alone; when all have left the statement ends', async () => {
   const { clock, statements, find } = open()
   const scopes = [new Scope(clock, 1000), new Scope(clock, 1000), new Scope(clock, 1000)]

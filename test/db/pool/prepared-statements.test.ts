@@ -44,6 +44,20 @@ test('a statement that the server forgot goes as text, and is prepared anew late
   assert.deepEqual(raw.statements, [`EXECUTE ${SQL}`, `CLOSE ${SQL}`, SQL, SQL, `PREPARE ${SQL}`, `EXECUTE ${SQL}`])
 })
 
+test('a forgotten statement whose caller has left is not started again', async () => {
+  const { clock, connection, raw, run } = await open()
+  await run()
+  await run()
+  raw.statements.length = 0
+  raw.executeErrors.push({ errno: 1243 })
+  const scope = new Scope(clock, 1000)
+  const left = run(SQL, scope)
+  scope.abort(new Error('left'))
+  await assert.rejects(left, { message: 'left' })
+  assert.equal(await connection.waitUntilQuiet(1000), true)
+  assert.deepEqual(raw.statements, [`EXECUTE ${SQL}`, `CLOSE ${SQL}`])
+})
+
 test('of too many statements the one unused for longest is closed', async () => {
   const { raw, run } = await open()
   for (let count = 0; count < 2; count += 1) await run('select ? as hot')
