@@ -52,6 +52,8 @@ export class ResilientPool implements ConnectionSource {
   readonly #stopUpkeep: () => void
   #generation = 0
   #isReplacing = false
+  /** With no connection left an attempt failed in a way that time does not mend; earlier failures say less. */
+  #isRefused = false
   /** While the pool is checked: how many connections there shall be. */
   #keptOpen = 0
   /** Pings that have taken longer than `DOUBT_AFTER_MS`, and are still out. */
@@ -217,7 +219,7 @@ export class ResilientPool implements ConnectionSource {
     // Either may have happened while an idle connection was looked at.
     if (this.#closing) throw new PoolClosedError()
     if (scope?.reason) throw scope.reason
-    if (this.#opener.isRefused && this.#members.total === 0) {
+    if (this.#isRefused && this.#members.total === 0) {
       this.#lastRefusalAtMs = this.#deps.clock.now()
       this.#opener.pump()
       throw new ConnectRefusedError({ cause: this.#opener.lastFailure })
@@ -352,6 +354,7 @@ export class ResilientPool implements ConnectionSource {
   }
 
   #join(connection: Connection): void {
+    this.#isRefused = false
     // One too many: a successor whose predecessor died meanwhile, and was made up for.
     const most = this.#options.size + (this.#isReplacing || this.#slowPings > 0 ? 1 : 0)
     const isSurplus = this.#members.total >= most
@@ -376,6 +379,7 @@ export class ResilientPool implements ConnectionSource {
 
   #connectFailed(): void {
     if (!this.#opener.isRefused || this.#members.total > 0) return
+    this.#isRefused = true
     this.#lastRefusalAtMs = this.#deps.clock.now()
     const cause = this.#opener.lastFailure
     this.#line.rejectAll(() => new ConnectRefusedError({ cause }))
