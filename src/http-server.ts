@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { getRequestListener } from '@hono/node-server'
 import type { Clock } from '../db/index.ts'
@@ -34,17 +34,21 @@ export function createHttpServer(clock: Clock): HttpServer {
   let isServing = false
   let isDraining = false
   let onChange: (() => void) | undefined
-  const running = new Set<ServerResponse>()
+  let running = 0
+  // By connection, whose place in the map it keeps: in a set to which every request came and went, V8's old tables would
+  // keep young answers alive until the next full collection.
+  const latest = new Map<Socket, ServerResponse>()
 
   const server = createServer(
     // keepAliveTimeout above a load balancer's usual 60 s, so that it never meets a socket that we just closed. Node
     // counts the other two from a request's first byte, not from the end of the one before.
     { keepAliveTimeout: 65_000, headersTimeout: 10_000, requestTimeout: 30_000, connectionsCheckingInterval: 5_000 },
     (request, response) => {
-      running.add(response)
+      running += 1
+      latest.set(request.socket, response)
       onChange?.()
-      response.once('close', () => {
-        running.delete(response)
+      response.on('close', () => {
+        running -= 1
         onChange?.()
       })
       if (isDraining) response.setHeader('Connection', 'close')
@@ -52,6 +56,7 @@ export function createHttpServer(clock: Clock): HttpServer {
     },
   )
   server.on('clientError', refuseMalformed)
+  server.on('connection', (socket) => socket.on('close', () => latest.delete(socket)))
 
   /** Resolves when nothing has run for `SETTLE_MS`, or at the deadline. */
   function untilQuiet(deadlineMs: number): Promise<void> {
@@ -65,7 +70,7 @@ export function createHttpServer(clock: Clock): HttpServer {
       const cancelDeadline = clock.schedule(deadlineMs, end)
       onChange = () => {
         cancelSettle()
-        if (running.size === 0) cancelSettle = clock.schedule(SETTLE_MS, end)
+        if (running === 0) cancelSettle = clock.schedule(SETTLE_MS, end)
       }
       onChange()
     })
@@ -87,7 +92,7 @@ export function createHttpServer(clock: Clock): HttpServer {
     async close({ delayMs, deadlineMs }) {
       if (!server.listening) return
       isDraining = true
-      for (const response of running) if (!response.headersSent) response.setHeader('Connection', 'close')
+      for (const response of latest.values()) if (!response.headersSent) response.setHeader('Connection', 'close')
       // Nobody was sent here yet while it was starting.
       if (isServing && delayMs > 0) await new Promise<void>((resolve) => clock.schedule(delayMs, resolve))
       const closed = once(server, 'close')

@@ -106,6 +106,18 @@ test('lets a running request finish, and closes its connection instead of keepin
   await closed
 })
 
+test('requests that were sent one after the other without waiting are all let finish', async () => {
+  const answers: (() => void)[] = []
+  server.serve(() => new Promise((resolve) => answers.push(() => resolve(new Response('finished')))))
+  const text = rawAnswer(get('/') + get('/'))
+  while (answers.length < 2) await sleep(1)
+  const closed = server.close(now(60_000))
+  for (const answer of answers) answer()
+  assert.equal((await text).match(/finished/g)?.length, 2)
+  assert.match(await text, /finishedHTTP.*connection: close/is)
+  await closed
+})
+
 test('ends what still runs at the deadline, and not before', async () => {
   const arrived = Promise.withResolvers<void>()
   server.serve(() => {
