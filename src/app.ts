@@ -1,10 +1,9 @@
 import { OpenAPIHono } from '@hono/zod-openapi'
-import { methodNotAllowed } from 'hono/method-not-allowed'
 import type { Clock, Database } from '../db/index.ts'
-import { accessLog } from './access-log.ts'
-import { answerHeaders } from './answer-headers.ts'
+import { createAllowedMethods } from './allowed-methods.ts'
 import type { AppEnv } from './app-env.ts'
 import { deadline } from './deadline.ts'
+import { envelope } from './envelope.ts'
 import { answerError } from './http-errors.ts'
 import type { LifecycleState } from './lifecycle.ts'
 import type { Log } from './log.ts'
@@ -22,7 +21,6 @@ import { healthRoutes } from './routes/health.ts'
 import { metricsRoutes } from './routes/metrics.ts'
 import { seedRoutes } from './routes/seed.ts'
 import { type Version, versionRoutes } from './routes/version.ts'
-import { wellFormedUrl } from './well-formed-url.ts'
 import type { ReadTokens } from './write-tokens.ts'
 
 /** What the HTTP side is given. */
@@ -57,18 +55,15 @@ export function createApp(deps: AppDeps) {
   const { registry, requests } = metrics
   const app = new OpenAPIHono<AppEnv>({ defaultHook: rejectInvalid })
   app.onError((error, c) => answerError(error, c, log))
-  app.notFound((c) => answerError(new ProblemError(404, 'There is no such route.'), c, log))
-  app.use(accessLog({ log, clock, requests }), answerHeaders, wellFormedUrl)
-  app.use(
-    methodNotAllowed({
-      app,
-      onMethodNotAllowed(c, methods) {
-        const allow = methods.join(', ')
-        c.header('Allow', allow)
-        return answerError(new ProblemError(405, `This route knows ${allow}.`), c, log)
-      },
-    }),
-  )
+  const allowedMethods = createAllowedMethods(app)
+  app.notFound((c) => {
+    const methods = allowedMethods(c.req.path)
+    if (methods.length === 0) return answerError(new ProblemError(404, 'There is no such route.'), c, log)
+    const allow = methods.join(', ')
+    c.header('Allow', allow)
+    return answerError(new ProblemError(405, `This route knows ${allow}.`), c, log)
+  })
+  app.use(envelope({ log, clock, requests }))
   const limit = deadline(database, requestTimeoutMs)
   for (const path of ['/', '/cities/*', '/countries/*']) app.use(path, limit)
   const readiness = createReadinessCheck(deps)

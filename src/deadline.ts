@@ -2,6 +2,7 @@ import type { Context, MiddlewareHandler } from 'hono'
 import type { Database, Scope } from '../db/index.ts'
 import type { AppEnv } from './app-env.ts'
 import { badRequest } from './problem.ts'
+import { requestHeader } from './request-header.ts'
 
 /** The client closed its connection before it was answered. */
 export class ClientLeftError extends Error {
@@ -19,7 +20,7 @@ export function deadline(
   timeoutMs: number,
 ): MiddlewareHandler<AppEnv> {
   return async function deadline(c, next) {
-    const scope = database.createScope(effectiveTimeoutMs(c.req.header(REQUEST_TIMEOUT_HEADER), timeoutMs))
+    const scope = database.createScope(effectiveTimeoutMs(requestHeader(c, 'request-timeout'), timeoutMs))
     c.set('scope', scope)
     abortWhenClientLeaves(c, scope)
     try {
@@ -35,7 +36,7 @@ function abortWhenClientLeaves({ env, req }: Context<AppEnv>, scope: Scope): voi
   const outgoing = env?.outgoing
   if (outgoing) {
     // Not the Request's signal: node-server would make a whole Request for it.
-    outgoing.once('close', () => {
+    outgoing.on('close', () => {
       if (!outgoing.writableFinished) leave()
     })
   } else if (req.raw.signal.aborted) leave()

@@ -59,6 +59,13 @@ export function positionOf<Sort extends string>(cursor: Cursor<Sort> | undefined
   return cursor?.position
 }
 
+/** The value of a well-formed URL's only parameter; undefined where it has another, several, none, or needs a closer look. */
+export function soleParameter(url: string, name: string): string | undefined {
+  const start = url.indexOf('?') + 1
+  if (start === 0 || !url.startsWith(`${name}=`, start) || /[&#]/.test(url)) return undefined
+  return decodeURIComponent(url.slice(start + name.length + 1).replaceAll('+', ' '))
+}
+
 interface ValidationResult {
   readonly success: boolean
   readonly error?: z.ZodError
