@@ -1,11 +1,12 @@
-import type { HttpBindings } from '@hono/node-server'
+import type { IncomingMessage } from 'node:http'
 import type { Scope } from '../db/index.ts'
+import type { Answer } from './answer.ts'
 import type { TraceContext } from './trace-context.ts'
 
 /** What middleware leaves for the handlers of a request. */
 export interface AppEnv {
   /** Node's own request and response; `app.request()` has none. */
-  Bindings: Partial<HttpBindings>
+  Bindings: { readonly incoming?: IncomingMessage; readonly outgoing?: Answer }
   Variables: {
     readonly requestId: string
     /** Of a client that traces. */

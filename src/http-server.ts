@@ -4,6 +4,7 @@ import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { getRequestListener } from '@hono/node-server'
 import type { Clock } from '../db/index.ts'
+import { Answer } from './answer.ts'
 import { PROBLEM_TYPE, problemBody } from './problem.ts'
 
 /** The port is taken, or may not be had. */
@@ -42,7 +43,13 @@ export function createHttpServer(clock: Clock): HttpServer {
   const server = createServer(
     // keepAliveTimeout above a load balancer's usual 60 s, so that it never meets a socket that we just closed. Node
     // counts the other two from a request's first byte, not from the end of the one before.
-    { keepAliveTimeout: 65_000, headersTimeout: 10_000, requestTimeout: 30_000, connectionsCheckingInterval: 5_000 },
+    {
+      ServerResponse: Answer,
+      keepAliveTimeout: 65_000,
+      headersTimeout: 10_000,
+      requestTimeout: 30_000,
+      connectionsCheckingInterval: 5_000,
+    },
     (request, response) => {
       running += 1
       latest.set(request.socket, response)
