@@ -53,7 +53,8 @@ export interface Database {
  */
 export function createDatabase(options: DatabaseOptions): Database {
   const scopes = new AsyncLocalStorage<Scope>()
-  const dialect = resilientMysqlDialect({ ...options, currentScope: () => scopes.getStore() })
+  const currentScope = () => scopes.getStore()
+  const dialect = resilientMysqlDialect({ ...options, currentScope })
   const kysely = new Kysely<DB>({ dialect })
   const runInScope = <T>(scope: Scope, task: () => T) => scopes.run(scope, task)
   const stopKeyRemoval = startKeyRemoval({ kysely, clock: systemClock, random: Math.random })
@@ -61,12 +62,12 @@ export function createDatabase(options: DatabaseOptions): Database {
   return {
     kysely,
     poolOptions,
-    cities: createCityLookups({
-      db: kysely,
+    cities: createCityLookups(kysely, {
       clock: systemClock,
       maxBatch: options.maxLookupBatch,
-      currentScope: () => scopes.getStore(),
-      runInScope,
+      currentScope,
+      read: (query, scope) => dialect.read(query, scope),
+      afterPoll: (task) => dialect.afterPoll(task),
     }),
     get stats() {
       return dialect.stats

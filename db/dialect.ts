@@ -59,6 +59,7 @@ export class ResilientMysqlDialect implements Dialect {
   /** With the defaults filled in. */
   readonly poolOptions: PoolOptions
   readonly #deps: DriverDependencies
+  readonly #turn = new LoopTurn()
   #counters = noEvents
 
   constructor(options: ResilientMysqlOptions) {
@@ -68,7 +69,7 @@ export class ResilientMysqlDialect implements Dialect {
       this.#counters = countEvent(this.#counters, event)
       options.onEvent?.(event)
     }
-    const turn = new LoopTurn()
+    const turn = this.#turn
     const { arePrepared = true } = options
     const { connectTimeoutMs } = pool
     const connect = createConnector(options.connection, { clock, turn, connectTimeoutMs, arePrepared })
@@ -98,6 +99,21 @@ export class ResilientMysqlDialect implements Dialect {
 
   get counters(): PoolCounters {
     return this.#counters
+  }
+
+  /** The rows of one SELECT that was compiled before, as Kysely's `executeQuery` gives them, without what that costs. */
+  async read<Row>(query: CompiledQuery<Row>, scope: Scope | undefined): Promise<readonly Row[]> {
+    const lease = await Lease.acquire(this.#deps, scope)
+    try {
+      return (await lease.executeQuery<Row>(query)).rows
+    } finally {
+      lease.release()
+    }
+  }
+
+  /** Runs `task` when everything that this turn of the event loop has brought was handled. */
+  afterPoll(task: () => void): void {
+    this.#turn.afterPoll(task)
   }
 
   /** Ends the connections: holders have `deadlineMs` to finish. Kysely's own `destroy()` gives them 5 s. */

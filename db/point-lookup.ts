@@ -1,8 +1,7 @@
-import type { CompiledQuery, Kysely } from 'kysely'
+import type { CompiledQuery } from 'kysely'
 import { asDriverError } from './classify-error.ts'
 import type { Clock } from './clock.ts'
 import { DeadlineExceededError } from './errors.ts'
-import type { DB } from './schema.ts'
 import { Scope } from './scope.ts'
 
 /** Most keys of one statement: more save little, and make an answer wait for more others. A power of two. */
@@ -16,12 +15,14 @@ const SAME_DEADLINE_MS = 50
 
 /** What lookups run with. */
 export interface LookupRuntime {
-  readonly db: Kysely<DB>
   readonly clock: Clock
   /** Most keys of one statement, up to `MAX_LOOKUP_BATCH`, the default; 1: every lookup alone. */
   readonly maxBatch?: number | undefined
   currentScope(): Scope | undefined
-  runInScope<T>(scope: Scope, task: () => T): T
+  /** The rows of one SELECT, which ends with its scope. */
+  read<Row>(query: CompiledQuery<Row>, scope: Scope | undefined): Promise<readonly Row[]>
+  /** Runs `task` when everything that this turn of the event loop has brought was handled. */
+  afterPoll(task: () => void): void
 }
 
 /** A row, and which of the statement's keys it belongs to, from 0. */
@@ -56,13 +57,13 @@ export class PointLookup<Key, Row extends Placed> {
    * @throws the scope's reason, and what a read throws
    */
   find(key: Key): Promise<Row | undefined> {
-    if (this.#maxBatch === 1) return this.#read([key]).then(([row]) => row)
-    const lookup = new Lookup<Key, Row>(key, this.#runtime.currentScope())
+    const scope = this.#runtime.currentScope()
+    if (this.#maxBatch === 1) return this.#read([key], scope).then(([row]) => row)
+    const lookup = new Lookup<Key, Row>(key, scope)
     this.#waiting.push(lookup)
     if (!this.#isScheduled) {
       this.#isScheduled = true
-      // After the poll: what it brought has been read, and asks for its rows, too.
-      setImmediate(() => {
+      this.#runtime.afterPoll(() => {
         this.#isScheduled = false
         this.#sendReady()
       })
@@ -114,8 +115,8 @@ export class PointLookup<Key, Row extends Placed> {
     for (const lookup of batch) lookup.isSent = true
     const { scope, end } = this.#sharedScope(batch)
     try {
-      const read = () => this.#read(batch.map(({ key }) => key))
-      const rows = await (scope ? this.#runtime.runInScope(scope, read) : read())
+      const keys = batch.map(({ key }) => key)
+      const rows = await this.#read(keys, scope)
       for (const [place, lookup] of batch.entries()) lookup.resolve(rows[place])
     } catch (error) {
       // The server refuses the statement: that may be one key's fault.
@@ -148,13 +149,13 @@ export class PointLookup<Key, Row extends Placed> {
   }
 
   /** The rows by their keys' places. */
-  async #read(keys: readonly Key[]): Promise<readonly (Row | undefined)[]> {
+  async #read(keys: readonly Key[], scope: Scope | undefined): Promise<readonly (Row | undefined)[]> {
     const power = Math.ceil(Math.log2(keys.length))
     const statement = this.#statements[power]
     if (!statement) throw new RangeError(`no statement for ${keys.length} keys`)
     const parameters: unknown[] = [...keys]
     while (parameters.length < 2 ** power) parameters.push(keys[0])
-    const { rows } = await this.#runtime.db.executeQuery<Row>({ ...statement, parameters })
+    const rows = await this.#runtime.read<Row>({ ...statement, parameters }, scope)
     const found: (Row | undefined)[] = []
     for (const row of rows) found[row.place] = row
     return found

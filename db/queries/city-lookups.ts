@@ -11,9 +11,9 @@ export interface CityLookups {
   byId(cityId: number): Promise<City | undefined>
 }
 
-export function createCityLookups(runtime: LookupRuntime): CityLookups {
-  const byName = new PointLookup<string, IdRow>(runtime, (size) => idByNameStatement(runtime.db, size))
-  const byId = new PointLookup<number, CityRow>(runtime, (size) => byIdStatement(runtime.db, size))
+export function createCityLookups(db: Kysely<DB>, runtime: LookupRuntime): CityLookups {
+  const byName = new PointLookup<string, IdRow>(runtime, (size) => idByNameStatement(db, size))
+  const byId = new PointLookup<number, CityRow>(runtime, (size) => byIdStatement(db, size))
   return {
     async idByName(name) {
       return (await byName.find(name))?.cityId ?? undefined

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
-import type { CompiledQuery, Kysely } from 'kysely'
+import type { CompiledQuery } from 'kysely'
 import { test } from 'vitest'
 import { type LookupRuntime, type Placed, PointLookup } from '../../db/point-lookup.ts'
-import type { DB } from '../../db/schema.ts'
 import { Scope } from '../../db/scope.ts'
 import { createManualClock } from '../src/manual-clock.ts'
 
@@ -24,31 +23,26 @@ function open(maxBatch?: number) {
   const clock = createManualClock()
   const statements: Statement[] = []
   let current: Scope | undefined
-  const executeQuery = ({ sql, parameters }: CompiledQuery) =>
-    new Promise<{ rows: Row[] }>((resolve, reject) => {
-      const rows = parameters.flatMap((key, place) => (key === 'none' ? [] : [{ place, value: `row of ${key}` }]))
-      const answer = () => resolve({ rows })
-      statements.push({ size: Number(sql), keys: parameters, scope: current, answer, fail: reject })
-    })
   const runtime: LookupRuntime = {
-    db: { executeQuery } as unknown as Kysely<DB>, // the only method that lookups use
     clock,
     maxBatch,
     currentScope: () => current,
-    runInScope(scope, task) {
-      const before = current
-      current = scope
-      try {
-        return task()
-      } finally {
-        current = before
-      }
-    },
+    read: <R>({ sql, parameters }: CompiledQuery<R>, scope: Scope | undefined) =>
+      new Promise<readonly R[]>((resolve, reject) => {
+        const rows: Row[] = parameters.flatMap((key, place) =>
+          key === 'none' ? [] : [{ place, value: `row of ${key}` }],
+        )
+        const answer = () => resolve(rows as readonly unknown[] as readonly R[]) // the only rows asked for are these
+        statements.push({ size: Number(sql), keys: parameters, scope, answer, fail: reject })
+      }),
+    afterPoll: setImmediate,
   }
   const build = (size: number) => ({ sql: String(size), parameters: [] }) as unknown as CompiledQuery<Row>
   const lookup = new PointLookup<string, Row>(runtime, build)
-  const find = (key: string, scope?: Scope) =>
-    scope ? runtime.runInScope(scope, () => lookup.find(key)) : lookup.find(key)
+  const find = (key: string, scope?: Scope) => {
+    current = scope
+    return lookup.find(key)
+  }
   return { clock, statements, find }
 }
 

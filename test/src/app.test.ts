@@ -83,7 +83,12 @@ function setUp(
   const app = createApp({
     database: {
       kysely,
-      cities: createCityLookups({ db: kysely, clock, currentScope: () => scopes.getStore(), runInScope }),
+      cities: createCityLookups(kysely, {
+        clock,
+        currentScope: () => scopes.getStore(),
+        read: async (query) => (await kysely.executeQuery(query)).rows,
+        afterPoll: setImmediate,
+      }),
       createScope: (timeoutMs) => new Scope(clock, timeoutMs),
       runInScope,
       health: async () => health,
