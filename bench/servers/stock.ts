@@ -2,6 +2,7 @@
 import { serve } from '@hono/node-server'
 import { Hono } from 'hono'
 import { createPlainKysely, findCityId } from '../../test/support/plain-kysely.ts'
+import { createKeyedWrite } from '../keyed-write.ts'
 
 const { DATABASE_URL = '', PORT, POOL_SIZE } = process.env
 const kysely = createPlainKysely(DATABASE_URL, Number(POOL_SIZE))
@@ -34,20 +35,26 @@ const app = new Hono()
     return c.json({ items, next: rows.length > limit ? String(items.at(-1)?.cityId) : null })
   })
   .post('/cities', async (c) => {
-    const { city, countryId } = await c.req.json()
-    // As the service does it: one transaction, and the row as the database has it.
-    const row = await kysely.transaction().execute(async (trx) => {
+    const body = await c.req.json()
+    const { keyHash, requestHash } = createKeyedWrite(body)
+    // The two rows that the service writes, in one transaction: the city, and its answer with the key.
+    const city = await kysely.transaction().execute(async (trx) => {
       const { insertId } = await trx
         .insertInto('city')
-        .values({ city, country_id: countryId })
+        .values({ city: body.city, country_id: body.countryId })
         .executeTakeFirstOrThrow()
-      return await trx
+      const row = await trx
         .selectFrom('city')
         .select(columns)
         .where('city_id', '=', Number(insertId))
         .executeTakeFirstOrThrow()
+      await trx
+        .insertInto('idempotency_key')
+        .values({ key_hash: keyHash, request_hash: requestHash, answer: JSON.stringify(row) })
+        .execute()
+      return row
     })
-    return c.json(row, 201, { Location: `/cities/${row.cityId}` })
+    return c.json(city, 201, { Location: `/cities/${city.cityId}` })
   })
 
 serve({ fetch: app.fetch, hostname: '127.0.0.1', port: Number(PORT) })
