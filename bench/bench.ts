@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { NoLocalDatabaseError } from '../db/local/errors.ts'
 import { runCompare } from './compare-run.ts'
 import { startServer } from './database.ts'
+import { runEndurance } from './endurance-run.ts'
 import { chooseGenerator } from './load/choose-generator.ts'
 import { type BenchOptions, HELP, parseOptions, UsageError } from './options.ts'
 import { createProgress } from './progress.ts'
@@ -11,6 +12,8 @@ import { resultsFolder } from './results-folder.ts'
 import { runScale } from './scale-run.ts'
 import { largeServerSettings } from './scale-schema.ts'
 import { describeSetup } from './setup.ts'
+
+const runs = { compare: runCompare, scale: runScale, endurance: runEndurance } as const
 
 const progress = createProgress((text) => process.stderr.write(text))
 const stopping = new AbortController()
@@ -35,7 +38,7 @@ async function run(options: BenchOptions): Promise<number> {
       `${server.name}, load by ${generator.name}; generator, service and database share ${setup.cores} cores`,
     )
     const deps = { options, setup, server, generator, progress, stopping: stopping.signal }
-    const result = what === 'scale' ? await runScale(deps) : await runCompare(deps)
+    const result = await runs[what](deps)
     await mkdir(resultsFolder, { recursive: true })
     for (const [name, text] of result.files) await writeFile(join(resultsFolder, name), text)
     process.stdout.write(`${result.text}\n`)

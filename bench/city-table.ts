@@ -17,25 +17,30 @@ export async function withConnection<T>(
   }
 }
 
-/** Takes away what POSTs have added, and their ids. */
+/** Takes away what POSTs have added: cities, their ids, and their keys. */
 export async function resetCities(admin: ConnectionOptions): Promise<void> {
   await withConnection(admin, async (run) => {
     await run(`delete from city where city_id > ${SEED_ROWS}`)
     await run(`alter table city auto_increment = ${SEED_ROWS + 1}`)
+    await run('delete from idempotency_key')
   })
 }
 
-/** @throws Error unless every acknowledged POST since the reset is there exactly once, with ids to spare */
+/** @throws Error unless every acknowledged POST since the reset is there exactly once, with its key, and with ids to spare */
 export async function assertCreated(
   admin: ConnectionOptions,
   { requests, connections }: { readonly requests: number; readonly connections: number },
 ): Promise<void> {
   const [row] = await withConnection(admin, (run) =>
-    run(`select count(*) as added, max(city_id) as lastId from city where city_id > ${SEED_ROWS}`),
+    run(`
+      select count(*) as cities, max(city_id) as lastId, (select count(*) from idempotency_key) as answers
+      from city where city_id > ${SEED_ROWS}
+    `),
   )
-  const [added, lastId] = [Number(row?.['added']), Number(row?.['lastId'])]
+  const [cities, lastId, answers] = [Number(row?.['cities']), Number(row?.['lastId']), Number(row?.['answers'])]
   // The generator leaves with up to one request a connection unanswered.
-  if (added < requests || added > requests + connections)
-    throw new Error(`${requests} POSTs answered, ${added} rows added`)
+  const isRight = (added: number) => added >= requests && added <= requests + connections
+  if (!isRight(cities) || !isRight(answers))
+    throw new Error(`${requests} POSTs answered, ${cities} cities and ${answers} keys added`)
   if (lastId >= LAST_GOOD_ID) throw new Error(`city_id came to ${lastId}: shorten the slices (--seconds)`)
 }

@@ -4,11 +4,10 @@ import { assertCreated, resetCities } from './city-table.ts'
 import { type BenchSchema, urlOf } from './database.ts'
 import { measure } from './measure.ts'
 import type { RunDeps } from './run.ts'
-import { type RunningStack, type Stack, startStack } from './stack.ts'
+import { POOL_SIZE, type RunningStack, type Stack, startStack } from './stack.ts'
 import type { Slice } from './summary.ts'
 import { createWorkload, type Workload } from './workloads.ts'
 
-const POOL_SIZE = 16
 const WARM_UP_CONNECTIONS = 16
 
 export interface CompareDeps extends Omit<RunDeps, 'setup'> {

@@ -2,6 +2,7 @@ import type { BenchServer } from './database.ts'
 import type { LoadGenerator } from './load/load.ts'
 import { readCpuMs, readMemoryMb } from './process-figures.ts'
 import type { RunningStack } from './stack.ts'
+import { sum } from './statistics.ts'
 import type { Workload } from './workloads.ts'
 
 /** What one slice of load found. CPU times are per answered request. */
@@ -56,8 +57,4 @@ export async function measure(measurement: Measurement): Promise<Figures> {
       .filter(Boolean)
       .join(', '),
   }
-}
-
-function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0)
 }

@@ -3,7 +3,7 @@ import { parseTestDatabase, type TestDatabaseSetting } from '../test/support/tes
 import { type WorkloadName, workloadNames } from './workloads.ts'
 
 export interface BenchOptions {
-  readonly what: 'compare' | 'scale'
+  readonly what: 'compare' | 'scale' | 'endurance'
   /** Short and rough: a smoke test, never published. */
   readonly isQuick: boolean
   /** Whether docs/ and README get the results. */
@@ -17,6 +17,8 @@ export interface BenchOptions {
   /** Of one slice. */
   readonly seconds: number
   readonly rounds: number
+  /** Of an endurance run. */
+  readonly requests: number
   /** Absent: wrk where it is installed, else autocannon. */
   readonly generator?: 'wrk' | 'autocannon'
 }
@@ -35,6 +37,7 @@ export const HELP = `npm run bench [-- options]      how fast the service is bes
   --peers            further stacks, from bench/peers (npm ci runs there): Express, Fastify, Drizzle, mariadb,
                      node:http, and Go where it is installed
   --scale            instead: how the cost grows with connections, rows, pool and processes (about ten minutes)
+  --endurance        instead: what the service has in memory over millions of requests (about ten minutes)
   --publish          also writes docs/*.json, the charts in docs/, and the tables in docs/performance.md and README.md
   --database WHAT    local (default), docker, or mysql://user:password@host:port (an account that may do everything)
   --modes A,B        only these stacks, by name (an unknown name lists them)
@@ -42,6 +45,7 @@ export const HELP = `npm run bench [-- options]      how fast the service is bes
   --workloads A,B    of ${workloadNames.join(', ')} (default all)
   --seconds N        of one slice, 1-60 (default 1)
   --rounds N         slices of each stack, 1-1000 (default 20; --scale 5)
+  --requests N       of --endurance, 1000-999999999 (default 5000000; --quick 100000)
   --generator NAME   wrk or autocannon (default wrk where it is installed)
   --help
 
@@ -53,6 +57,7 @@ const settings = {
   quick: { type: 'boolean', default: false },
   peers: { type: 'boolean', default: false },
   scale: { type: 'boolean', default: false },
+  endurance: { type: 'boolean', default: false },
   publish: { type: 'boolean', default: false },
   help: { type: 'boolean', default: false },
   database: { type: 'string', default: 'local' },
@@ -61,6 +66,7 @@ const settings = {
   workloads: { type: 'string' },
   seconds: { type: 'string' },
   rounds: { type: 'string' },
+  requests: { type: 'string' },
   generator: { type: 'string' },
 } as const
 
@@ -70,15 +76,13 @@ const comparisonOnly = ['peers', 'modes', 'concurrency', 'workloads'] as const
 export function parseOptions(args: readonly string[]): BenchOptions | undefined {
   const values = parse(args)
   if (values.help) return undefined
-  const problems: string[] = []
   const { quick: isQuick, peers: hasPeers, publish: publishes } = values
-  const what = values.scale ? 'scale' : 'compare'
-  if (isQuick && publishes) problems.push('--publish: not with --quick, whose figures are rough')
-  for (const name of what === 'scale' ? comparisonOnly : []) {
-    if (values[name]) problems.push(`--${name}: not with --scale, which chooses for itself`)
-  }
+  const what = values.scale ? 'scale' : values.endurance ? 'endurance' : 'compare'
+  const problems = findConflicts(values, what)
   const database = readDatabase(values.database, problems)
-  const [defaultConcurrency, defaultRounds] = isQuick ? ['1,16', '1'] : ['1,4,8,16,64', values.scale ? '5' : '20']
+  const [defaultConcurrency, defaultRounds, defaultRequests] = isQuick
+    ? ['1,16', '1', '100000']
+    : ['1,4,8,16,64', values.scale ? '5' : '20', '5000000']
   const concurrency = listOf(values.concurrency ?? defaultConcurrency).map((text) =>
     readInteger('--concurrency', text, { from: 1, to: 4096, problems }),
   )
@@ -89,6 +93,11 @@ export function parseOptions(args: readonly string[]): BenchOptions | undefined 
   })
   const seconds = readInteger('--seconds', values.seconds ?? '1', { from: 1, to: 60, problems })
   const rounds = readInteger('--rounds', values.rounds ?? defaultRounds, { from: 1, to: 1000, problems })
+  const requests = readInteger('--requests', values.requests ?? defaultRequests, {
+    from: 1000,
+    to: 999_999_999,
+    problems,
+  })
   const generator = readGenerator(values.generator, problems)
   if (problems.length > 0 || database === undefined) throw new UsageError(problems)
   return {
@@ -102,6 +111,7 @@ export function parseOptions(args: readonly string[]): BenchOptions | undefined 
     workloads,
     seconds,
     rounds,
+    requests,
     ...(generator && { generator }),
   }
 }
@@ -113,6 +123,18 @@ function parse(args: readonly string[]) {
     // Unknown options, missing values and stray words: Node's own text names them.
     throw new UsageError([error instanceof Error ? error.message : String(error)])
   }
+}
+
+/** What does not go together. */
+function findConflicts(values: ReturnType<typeof parse>, what: BenchOptions['what']): string[] {
+  const chosen = what === 'compare' ? [] : comparisonOnly.filter((name) => values[name])
+  return [
+    ...(values.quick && values.publish ? ['--publish: not with --quick, whose figures are rough'] : []),
+    ...(values.scale && values.endurance ? ['--endurance: not with --scale'] : []),
+    ...chosen.map((name) => `--${name}: not with --${what}, which chooses for itself`),
+    ...(values.rounds && what === 'endurance' ? ['--rounds: not with --endurance, which has --requests'] : []),
+    ...(values.requests && what !== 'endurance' ? ['--requests: only with --endurance'] : []),
+  ]
 }
 
 function listOf(text: string): readonly string[] {

@@ -2,39 +2,26 @@
 import { createServer } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
 import { Hono } from 'hono'
-import { Kysely, MysqlDialect } from 'kysely'
-import { createPool } from 'mysql2'
-import { createDatabase, type DB } from '../db/index.ts'
+import { createDatabase } from '../db/index.ts'
+import { parseDatabaseUrl } from '../test/support/database-url.ts'
+import { createPlainKysely, findCityId } from '../test/support/plain-kysely.ts'
 
-const { dialect, host, port, user, password, database } = JSON.parse(process.argv[2] ?? '')
+const [, , dialect, databaseUrl = ''] = process.argv
 const POOL_SIZE = 16
 const REQUEST_TIMEOUT_MS = 5000
 
 type Lookup = (name: string) => Promise<number | undefined>
 
-/** The same statement on both sides. */
-async function findCityId(kysely: Kysely<DB>, name: string): Promise<number | undefined> {
-  const row = await kysely
-    .selectFrom('city')
-    .select('city_id')
-    .where('city', '=', name)
-    .orderBy('city_id')
-    .limit(1)
-    .executeTakeFirst()
-  return row?.city_id
-}
-
 /** What one would write first. */
 function createPlainLookup(): Lookup {
-  const pool = createPool({ host, port, user, password, database, connectionLimit: POOL_SIZE })
-  const kysely = new Kysely<DB>({ dialect: new MysqlDialect({ pool }) })
+  const kysely = createPlainKysely(databaseUrl, POOL_SIZE)
   return (name) => findCityId(kysely, name)
 }
 
 /** Ours, with everything on: a deadline for each request reaches the database. */
 function createResilientLookup(): Lookup {
-  const connection = { host, port, user, password: async () => password, database }
-  const db = createDatabase({ connection, pool: { size: POOL_SIZE } })
+  const { password, ...rest } = parseDatabaseUrl(databaseUrl)
+  const db = createDatabase({ connection: { ...rest, password: async () => password }, pool: { size: POOL_SIZE } })
   return async (name) => {
     const scope = db.createScope(REQUEST_TIMEOUT_MS)
     try {

@@ -5,6 +5,7 @@ import { type AddressInfo, connect } from 'node:net'
 import { resolve } from 'node:path'
 import { startLocalDatabase } from '../db/local/local-database.ts'
 import { migrateToLatest } from '../db/migrator.ts'
+import { urlOf } from './database.ts'
 import { summarise } from './statistics.ts'
 
 const PAIRS = 30
@@ -20,8 +21,8 @@ interface Side {
   readonly port: number
 }
 
-async function startSide(dialect: string, connection: object): Promise<Side> {
-  const child = fork(resolve(import.meta.dirname, 'pool-server.ts'), [JSON.stringify({ dialect, ...connection })])
+async function startSide(dialect: string, databaseUrl: string): Promise<Side> {
+  const child = fork(resolve(import.meta.dirname, 'pool-server.ts'), [dialect, databaseUrl])
   const [address] = (await once(child, 'message')) as [AddressInfo]
   return { child, port: address.port }
 }
@@ -71,9 +72,9 @@ const local = await startLocalDatabase({
 })
 try {
   await migrateToLatest(local.app, resolve(project, 'migrations'))
-  const connection = { ...local.app, password: await local.app.password() }
-  const plain = await startSide('plain', connection)
-  const resilient = await startSide('resilient', connection)
+  const databaseUrl = await urlOf(local.app)
+  const plain = await startSide('plain', databaseUrl)
+  const resilient = await startSide('resilient', databaseUrl)
   for (const side of [plain, resilient]) await load(side.port, 2 * SLICE_MS) // warm up
   const pairs: { readonly plainUs: number; readonly resilientUs: number }[] = []
   for (let pair = 1; pair <= PAIRS; pair += 1) {

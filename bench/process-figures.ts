@@ -19,3 +19,19 @@ export async function readMemoryMb(pid: number): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8')
   return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) / 1024
 }
+
+export interface Memory {
+  readonly residentMb: number
+  /** What V8 uses of its heap, garbage included. */
+  readonly heapMb: number
+}
+
+/** Of the text of the service's `GET /metrics`. @throws Error when it does not tell */
+export function parseMemory(metrics: string): Memory {
+  const megabytes = (name: string) => {
+    const [, bytes] = new RegExp(`^${name} (\\d+)$`, 'm').exec(metrics) ?? []
+    if (bytes === undefined) throw new Error(`/metrics does not tell ${name}`)
+    return Number(bytes) / 2 ** 20
+  }
+  return { residentMb: megabytes('process_resident_memory_bytes'), heapMb: megabytes('nodejs_heap_size_used_bytes') }
+}

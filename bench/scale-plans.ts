@@ -2,10 +2,8 @@ import { type BenchSchema, createMigratedSchema } from './database.ts'
 import type { RunDeps } from './run.ts'
 import { measurePoints, type Point, type ScaleCell } from './scale.ts'
 import { createFilledSchema, spreadWorkloads } from './scale-schema.ts'
-import type { RunningStack, Stack } from './stack.ts'
+import { POOL_SIZE, type RunningStack, type Stack } from './stack.ts'
 import type { Workload } from './workloads.ts'
-
-export const POOL_SIZE = 16
 
 /** Starts stacks that are stopped and makes schemas that are dropped when the experiment is over. */
 export interface Bench {

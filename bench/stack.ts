@@ -5,6 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { findFreePort } from '../db/local/free-port.ts'
 import type { WorkloadName } from './workloads.ts'
 
+/** Of every stack, unless a run is about it. */
+export const POOL_SIZE = 16
 const START_LIMIT_MS = 10_000
 const STOP_LIMIT_MS = 8_000
 

@@ -45,6 +45,22 @@ function medianOf(sorted: readonly number[]): number {
   return (lower + upper) / 2
 }
 
+/** By how much y grows with each 1 of x: the line of least squares. Undefined below two different x. */
+export function slopeOf(points: readonly { readonly x: number; readonly y: number }[]): number | undefined {
+  const meanX = mean(points.map(({ x }) => x))
+  const meanY = mean(points.map(({ y }) => y))
+  const spread = sum(points.map(({ x }) => (x - meanX) ** 2))
+  return spread > 0 ? sum(points.map(({ x, y }) => (x - meanX) * (y - meanY))) / spread : undefined
+}
+
+function mean(values: readonly number[]): number {
+  return sum(values) / values.length
+}
+
+export function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0)
+}
+
 /** The smallest value that at least `share` (0 to 1) of them do not exceed (nearest rank). @throws RangeError */
 export function percentile(values: readonly number[] | Float64Array, share: number): number {
   const sorted = values.toSorted((a, b) => a - b)

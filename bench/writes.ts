@@ -1,6 +1,5 @@
 // `npm run bench:writes`: writes a second with their idempotency key against the plain insert, interleaved in one run.
 // TEST_DATABASE chooses the server, as for the tests.
-import { randomUUID } from 'node:crypto'
 import { resolve } from 'node:path'
 import { createDatabase, insertCity, inTransaction, writeOnce } from '../db/index.ts'
 import { migrateToLatest } from '../db/migrator.ts'
@@ -9,6 +8,7 @@ import { queryAsAdmin } from '../test/support/server-faults.ts'
 import { readVersion, startSharedServer } from '../test/support/shared-server.ts'
 import { createSchemaOn } from '../test/support/test-database.ts'
 import { parseTestSettings } from '../test/support/test-database-setting.ts'
+import { createKeyedWrite } from './keyed-write.ts'
 import { summarise } from './statistics.ts'
 
 const PAIRS = 24
@@ -28,10 +28,7 @@ try {
   const city = { city: 'Benchmark', countryId: 44 }
 
   const plain = () => inTransaction(kysely, (trx) => insertCity(trx, city), { replay: true })
-  const keyed = () => {
-    const hash = (randomUUID() + randomUUID()).replaceAll('-', '')
-    return writeOnce(kysely, { keyHash: hash, requestHash: hash }, (trx) => insertCity(trx, city))
-  }
+  const keyed = () => writeOnce(kysely, createKeyedWrite(city), (trx) => insertCity(trx, city))
 
   /** Writes a second of one slice; every client writes again as soon as it is answered. */
   async function measure(write: () => Promise<unknown>): Promise<number> {

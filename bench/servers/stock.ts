@@ -1,39 +1,22 @@
 // The yardstick: the same routes on stock Hono, Kysely and mysql2, as one would write them first.
 import { serve } from '@hono/node-server'
 import { Hono } from 'hono'
-import { Kysely, MysqlDialect } from 'kysely'
-import { createPool } from 'mysql2'
-import type { DB } from '../../db/schema.ts'
+import { createPlainKysely, findCityId } from '../../test/support/plain-kysely.ts'
+import { createKeyedWrite } from '../keyed-write.ts'
 
 const { DATABASE_URL = '', PORT, POOL_SIZE } = process.env
-const { hostname, port, username, password, pathname } = new URL(DATABASE_URL)
-const pool = createPool({
-  host: hostname,
-  port: Number(port),
-  user: username,
-  password: decodeURIComponent(password),
-  database: pathname.slice(1),
-  connectionLimit: Number(POOL_SIZE),
-  timezone: 'Z',
-})
-const db = new Kysely<DB>({ dialect: new MysqlDialect({ pool }) })
+const kysely = createPlainKysely(DATABASE_URL, Number(POOL_SIZE))
 
 const columns = ['city_id as cityId', 'city', 'country_id as countryId', 'last_update as lastUpdate'] as const
 
 const app = new Hono()
   .get('/', async (c) => {
     const name = c.req.query('city') ?? ''
-    const row = await db
-      .selectFrom('city')
-      .select('city_id')
-      .where('city', '=', name)
-      .orderBy('city_id')
-      .limit(1)
-      .executeTakeFirst()
-    return row ? c.text(`City "${name}" is #${row.city_id}`) : c.text(`City "${name}" not found`, 404)
+    const cityId = await findCityId(kysely, name)
+    return cityId === undefined ? c.text(`City "${name}" not found`, 404) : c.text(`City "${name}" is #${cityId}`)
   })
   .get('/cities/:cityId', async (c) => {
-    const row = await db
+    const row = await kysely
       .selectFrom('city')
       .select(columns)
       .where('city_id', '=', Number(c.req.param('cityId')))
@@ -42,7 +25,7 @@ const app = new Hono()
   })
   .get('/cities', async (c) => {
     const limit = Number(c.req.query('limit') ?? 20)
-    const rows = await db
+    const rows = await kysely
       .selectFrom('city')
       .select(columns)
       .orderBy('city_id')
@@ -52,20 +35,26 @@ const app = new Hono()
     return c.json({ items, next: rows.length > limit ? String(items.at(-1)?.cityId) : null })
   })
   .post('/cities', async (c) => {
-    const { city, countryId } = await c.req.json()
-    // As the service does it: one transaction, and the row as the database has it.
-    const row = await db.transaction().execute(async (trx) => {
+    const body = await c.req.json()
+    const { keyHash, requestHash } = createKeyedWrite(body)
+    // The two rows that the service writes, in one transaction: the city, and its answer with the key.
+    const city = await kysely.transaction().execute(async (trx) => {
       const { insertId } = await trx
         .insertInto('city')
-        .values({ city, country_id: countryId })
+        .values({ city: body.city, country_id: body.countryId })
         .executeTakeFirstOrThrow()
-      return await trx
+      const row = await trx
         .selectFrom('city')
         .select(columns)
         .where('city_id', '=', Number(insertId))
         .executeTakeFirstOrThrow()
+      await trx
+        .insertInto('idempotency_key')
+        .values({ key_hash: keyHash, request_hash: requestHash, answer: JSON.stringify(row) })
+        .execute()
+      return row
     })
-    return c.json(row, 201, { Location: `/cities/${row.cityId}` })
+    return c.json(city, 201, { Location: `/cities/${city.cityId}` })
   })
 
 serve({ fetch: app.fetch, hostname: '127.0.0.1', port: Number(PORT) })

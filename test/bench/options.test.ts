@@ -23,6 +23,7 @@ test('without arguments it compares everything on a database of its own', () => 
     workloads: ['seed', 'city', 'cities', 'create'],
     seconds: 1,
     rounds: 20,
+    requests: 5_000_000,
   })
 })
 
@@ -76,6 +77,21 @@ test('what only the comparison knows is refused with --scale, not passed over', 
     '--modes: not with --scale, which chooses for itself',
   ])
   assert.equal(parseOptions(['--scale'])?.rounds, 5)
+})
+
+test('an endurance run takes requests instead of rounds, and nothing of the comparison', () => {
+  assert.deepEqual(problemsOf('--endurance', '--scale'), ['--endurance: not with --scale'])
+  assert.deepEqual(problemsOf('--endurance', '--workloads', 'city', '--rounds', '3'), [
+    '--workloads: not with --endurance, which chooses for itself',
+    '--rounds: not with --endurance, which has --requests',
+  ])
+  assert.deepEqual(problemsOf('--requests', '2000'), ['--requests: only with --endurance'])
+  assert.deepEqual(problemsOf('--endurance', '--requests', '999'), [
+    "--requests: must be an integer from 1000 to 999999999; got '999'",
+  ])
+  const options = parseOptions(['--endurance', '--requests', '2000'])
+  assert.equal(options?.what, 'endurance')
+  assert.equal(options?.requests, 2000)
 })
 
 test('options that there are not, and stray words, are refused', () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'vitest'
-import { percentile, summarise } from '../../bench/statistics.ts'
+import { percentile, slopeOf, summarise } from '../../bench/statistics.ts'
 
 const upTo = (count: number) => Array.from({ length: count }, (_, index) => index + 1)
 
@@ -35,4 +35,17 @@ test('a percentile is the value at its nearest rank, sorted as numbers', () => {
   assert.equal(percentile(values, 0.99), 99)
   assert.equal(percentile(Float64Array.from([10, 9, 100]), 0.99), 100)
   assert.equal(percentile([7], 0), 7)
+})
+
+test('the slope is that of the line of least squares, whatever the order', () => {
+  const line = [3, 1, 2].map((x) => ({ x, y: 10 - 2 * x }))
+  assert.equal(slopeOf(line), -2)
+  // Half of a step of 4 in the middle of 0, 1, 2, 3: 4 * (0.5 + 1.5) / 5.
+  assert.equal(slopeOf([0, 0, 4, 4].map((y, x) => ({ x, y }))), 1.6)
+})
+
+test('one point, or several above one another, have no slope', () => {
+  assert.equal(slopeOf([]), undefined)
+  assert.equal(slopeOf([{ x: 1, y: 1 }]), undefined)
+  assert.equal(slopeOf([1, 2].map((y) => ({ x: 7, y }))), undefined)
 })

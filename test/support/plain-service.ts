@@ -1,7 +1,7 @@
 // The yardstick of `npm run faults -- --baseline`: Hono, Kysely and mysql2 without a thought for stale connections.
 import { serve } from '@hono/node-server'
 import { Hono } from 'hono'
-import { createPlainKysely } from './plain-kysely.ts'
+import { createPlainKysely, findCityId } from './plain-kysely.ts'
 
 const { DATABASE_URL = '', PORT, POOL_SIZE = '16' } = process.env
 const kysely = createPlainKysely(DATABASE_URL, Number(POOL_SIZE))
@@ -10,14 +10,8 @@ const app = new Hono()
   .get('/version', (c) => c.text('plain'))
   .get('/', async (c) => {
     const name = c.req.query('city') ?? ''
-    const row = await kysely
-      .selectFrom('city')
-      .select('city_id')
-      .where('city', '=', name)
-      .orderBy('city_id')
-      .limit(1)
-      .executeTakeFirst()
-    return row ? c.text(`City "${name}" is #${row.city_id}`) : c.text(`City "${name}" not found`, 404)
+    const cityId = await findCityId(kysely, name)
+    return cityId === undefined ? c.text(`City "${name}" not found`, 404) : c.text(`City "${name}" is #${cityId}`)
   })
   .post('/cities', async (c) => {
     const { city, countryId } = await c.req.json()

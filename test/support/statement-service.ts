@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { type Kysely, sql } from 'kysely'
 import type { Database } from '../../db/database.ts'
 import { createDatabase, type DB, DeadlineExceededError, isDatabaseError } from '../../db/index.ts'
+import { parseDatabaseUrl } from './database-url.ts'
 import { createPlainKysely } from './plain-kysely.ts'
 
 const REQUEST_TIMEOUT_MS = 5_000
@@ -19,15 +20,9 @@ function withPlain(): Run {
 }
 
 function withOurs(): Run {
-  const { hostname, port, username, password, pathname } = new URL(DATABASE_URL)
+  const { password, ...rest } = parseDatabaseUrl(DATABASE_URL)
   const database: Database = createDatabase({
-    connection: {
-      host: hostname,
-      port: Number(port),
-      user: username,
-      password: () => Promise.resolve(decodeURIComponent(password)),
-      database: pathname.slice(1),
-    },
+    connection: { ...rest, password: async () => password },
     pool: { size: Number(POOL_SIZE) },
     onEvent: ({ name }) => {
       if (name === 'failover') failoversAtMs.push(performance.now())
