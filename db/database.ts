@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { Kysely } from 'kysely'
+import type { BatchRuntime } from './batcher.ts'
 import { systemClock } from './clock.ts'
 import type { ConnectionOptions } from './connection-options.ts'
 import { resilientMysqlDialect } from './dialect.ts'
@@ -11,6 +12,7 @@ import type { UseObserver } from './pool/use-observer.ts'
 import { type CityLookups, createCityLookups } from './queries/city-lookups.ts'
 import type { DB } from './schema.ts'
 import { Scope } from './scope.ts'
+import { SharedReads } from './shared-read.ts'
 
 export interface DatabaseOptions {
   readonly connection: ConnectionOptions
@@ -18,7 +20,7 @@ export interface DatabaseOptions {
   readonly strategy?: 'pooled' | 'per-request'
   /** Whether statements are prepared when they come again. Default true. */
   readonly arePrepared?: boolean | undefined
-  /** Most lookups of single rows that share a statement, 1 to 32; 32 by default. */
+  /** Most callers who share a statement, 1 to 32; 32 by default. */
   readonly maxLookupBatch?: number | undefined
   readonly onEvent?: (event: PoolEvent) => void
   /** Told of every use of a connection. */
@@ -29,6 +31,8 @@ export interface DatabaseOptions {
 export interface Database {
   readonly kysely: Kysely<DB>
   readonly cities: CityLookups
+  /** What `read` resolves with; callers with the same `question` in one turn of the event loop share one. */
+  shareRead<Answer>(question: string, read: () => Promise<Answer>): Promise<Answer>
   /** The pool's gauges. */
   readonly stats: PoolStats
   /** The pool's settings, defaults filled in. */
@@ -59,16 +63,18 @@ export function createDatabase(options: DatabaseOptions): Database {
   const runInScope = <T>(scope: Scope, task: () => T) => scopes.run(scope, task)
   const stopKeyRemoval = startKeyRemoval({ kysely, clock: systemClock, random: Math.random })
   const { poolOptions } = dialect
+  const batches: BatchRuntime = {
+    clock: systemClock,
+    maxBatch: options.maxLookupBatch,
+    currentScope,
+    afterPoll: (task) => dialect.afterPoll(task),
+  }
+  const sharedReads = new SharedReads({ ...batches, runInScope })
   return {
     kysely,
     poolOptions,
-    cities: createCityLookups(kysely, {
-      clock: systemClock,
-      maxBatch: options.maxLookupBatch,
-      currentScope,
-      read: (query, scope) => dialect.read(query, scope),
-      afterPoll: (task) => dialect.afterPoll(task),
-    }),
+    cities: createCityLookups(kysely, { ...batches, read: (query, scope) => dialect.read(query, scope) }),
+    shareRead: (question, read) => sharedReads.ask(question, read),
     get stats() {
       return dialect.stats
     },

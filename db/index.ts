@@ -1,3 +1,4 @@
+export { MAX_BATCH } from './batcher.ts'
 export type { Clock } from './clock.ts'
 export type { ConnectionOptions, TlsOptions } from './connection-options.ts'
 export { createDatabase, type Database, type DatabaseOptions } from './database.ts'
@@ -19,7 +20,6 @@ export {
   UnknownCountryError,
 } from './errors.ts'
 export type { HealthReport, HealthWarning } from './health.ts'
-export { MAX_LOOKUP_BATCH } from './point-lookup.ts'
 export { type PoolOptions, PoolOptionsError, poolSettings } from './pool/options.ts'
 export { type EvictReason, evictReasons, type PoolCounters, type PoolEvent, type PoolStats } from './pool/stats.ts'
 export type { StatementUse, UseObserver } from './pool/use-observer.ts'

@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi'
-import type { Context } from 'hono'
 import type { Page } from '../db/index.ts'
 import type { CursorCodec } from './cursor.ts'
+import { type JsonAnswer, jsonAnswer } from './json-answer.ts'
 import { choiceParam, integerParam } from './query-params.ts'
 
 /** Parameters that every list takes. */
@@ -24,21 +24,42 @@ export const listHeaders = {
   Link: { description: 'The next page, as `rel="next"`; absent on the last.', schema: { type: 'string' as const } },
 }
 
-interface ListAnswer<Item, Sort extends string> {
+interface ListParts<Item, Sort extends string> {
   readonly page: Page<Item>
   readonly sort: Sort
   readonly codec: CursorCodec<Sort>
   readonly count: number | undefined
 }
 
-/** The body of a list, and its `Link` to the next page as a header. */
-export function toListBody<Item, Sort extends string>(
-  c: Context,
-  { page: { items, end }, sort, codec, count }: ListAnswer<Item, Sort>,
-) {
+interface ListBody<Item> {
+  readonly items: Item[]
+  readonly next: string | null
+  readonly count?: number
+}
+
+/** A list ready to be sent, to several clients where several ask for the same: its body as text, its `Link` as a header. */
+export interface ListText<Item> {
+  readonly text: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly isEmpty: boolean
+  /** Only for the compiler. */
+  readonly item?: Item
+}
+
+export function toListText<Item, Sort extends string>(
+  url: string,
+  { page: { items, end }, sort, codec, count }: ListParts<Item, Sort>,
+): ListText<Item> {
   const next = end ? codec.encode({ sort, position: end }) : null
-  if (next !== null) c.header('Link', `<${nextReference(c.req.url, next)}>; rel="next"`)
-  return { items: [...items], next, ...(count !== undefined && { count }) }
+  return {
+    text: JSON.stringify({ items, next, count }),
+    headers: next === null ? {} : { Link: `<${nextReference(url, next)}>; rel="next"` },
+    isEmpty: items.length === 0,
+  }
+}
+
+export function listAnswer<Item>({ text, headers }: ListText<Item>): JsonAnswer<ListBody<Item>, 200> {
+  return jsonAnswer(text, 200, headers)
 }
 
 /** The request's own path and query with another `after`: relative, since only a proxy knows what we are called. */

@@ -1,4 +1,4 @@
-import { MAX_LOOKUP_BATCH } from '../db/index.ts'
+import { MAX_BATCH } from '../db/index.ts'
 
 /** What is wrong with a setting. */
 export interface SettingProblem {
@@ -73,9 +73,9 @@ export const settings = {
     fallback: 'on',
   },
   LOOKUP_BATCH: {
-    about: 'Most lookups of single cities that share a round trip; 1: each has its own.',
-    ...integer(1, MAX_LOOKUP_BATCH),
-    fallback: String(MAX_LOOKUP_BATCH),
+    about: 'Most requests for cities, or for the same list, that share a round trip; 1: each has its own.',
+    ...integer(1, MAX_BATCH),
+    fallback: String(MAX_BATCH),
   },
   CONNECTION_STRATEGY: {
     about: '`per-request` opens and closes a connection for each use: slow, a yardstick.',

@@ -21,8 +21,8 @@ export function createCityLookups(db: Kysely<DB>, runtime: LookupRuntime): CityL
     async byId(cityId) {
       const row = await byId.find(cityId)
       if (!row) return undefined
-      const { place: _, ...city } = row
-      return city
+      const { city, countryId, lastUpdate } = row
+      return { cityId, city, countryId, lastUpdate }
     },
   }
 }

@@ -4,7 +4,7 @@ import type { AppDeps } from '../app.ts'
 import type { AppEnv } from '../app-env.ts'
 import { createCursorCodec } from '../cursor.ts'
 import { countryEtag, matchesEtag } from '../etag.ts'
-import { listHeaders, listParams, listSchema, toListBody } from '../list-page.ts'
+import { listAnswer, listHeaders, listParams, listSchema, toListText } from '../list-page.ts'
 import { conditionalHeader, deadlineHeader, etagHeader, notModified } from '../openapi.ts'
 import { commonProblems, databaseProblems, notFoundProblem, ProblemError } from '../problem.ts'
 import { choiceParam, cursorParam, idParam, keysOf, nameParam, noQuery, positionOf } from '../query-params.ts'
@@ -73,17 +73,22 @@ const countryRoute = createRoute({
 })
 
 /** Countries: lists and single ones; read-only. */
-export function countryRoutes({ database: { kysely } }: Pick<AppDeps, 'database'>) {
+export function countryRoutes({ database }: Pick<AppDeps, 'database'>) {
+  const { kysely } = database
   return new OpenAPIHono<AppEnv>()
     .openapi(listRoute, async (c) => {
+      const { url } = c.req
       const query = c.req.valid('query')
-      const { limit, sort, name, namePrefix } = query
-      const filter = { name, namePrefix }
-      const [page, count] = await Promise.all([
-        listCountries(kysely, { filter, page: { sort, limit, after: positionOf(query.after, sort) } }),
-        query.count === 'exact' ? countCountries(kysely, filter) : undefined,
-      ])
-      return c.json(toListBody(c, { page, sort, codec, count }), 200)
+      const list = await database.shareRead(url, async () => {
+        const { limit, sort, name, namePrefix } = query
+        const filter = { name, namePrefix }
+        const [page, count] = await Promise.all([
+          listCountries(kysely, { filter, page: { sort, limit, after: positionOf(query.after, sort) } }),
+          query.count === 'exact' ? countCountries(kysely, filter) : undefined,
+        ])
+        return toListText(url, { page, sort, codec, count })
+      })
+      return listAnswer(list)
     })
     .openapi(countryRoute, async (c) => {
       const country = await findCountry(kysely, c.req.valid('param').countryId)

@@ -254,6 +254,25 @@ function allowOf(path: string): string {
   return { '/cities': 'GET, HEAD, POST', '/cities/1': 'GET, HEAD, PATCH, DELETE' }[path] ?? 'GET, HEAD'
 }
 
+test('lists that are asked for together are what each is alone, and each answer has its own id', async () => {
+  const paths = [
+    '/cities',
+    '/cities?limit=3',
+    '/cities?sort=-city&count=exact',
+    '/countries?limit=3',
+    '/cities?after=x',
+  ]
+  const alone = await Promise.all(paths.map(read))
+  const together = await Promise.all(Array.from({ length: 40 }, (_, place) => get(paths[place % paths.length] ?? '')))
+  const withoutId = (body: unknown) => ({ ...(body as object), requestId: undefined })
+  for (const [place, answer] of together.entries()) {
+    const expected = alone[place % paths.length] ?? assert.fail('no such path')
+    assert.equal(answer.status, expected.status)
+    assert.deepEqual(withoutId(await answer.json()), withoutId(expected.body))
+  }
+  assert.equal(new Set(together.map(({ headers }) => headers.get('X-Request-Id'))).size, together.length)
+})
+
 test('another method is 405 and Allow says which there are', async () => {
   for (const method of ['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']) {
     for (const path of ['/', '/cities', '/cities/1', '/countries/1/cities', '/livez', '/openapi.json', '/docs']) {

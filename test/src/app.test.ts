@@ -89,6 +89,7 @@ function setUp(
         read: async (query) => (await kysely.executeQuery(query)).rows,
         afterPoll: setImmediate,
       }),
+      shareRead: (_question, read) => read(),
       createScope: (timeoutMs) => new Scope(clock, timeoutMs),
       runInScope,
       health: async () => health,
