@@ -6,6 +6,7 @@ import type { AppEnv } from '../app-env.ts'
 import { cityChangeSchema, newCitySchema } from '../city-body.ts'
 import { cityEtag, statesOfIfMatch } from '../etag.ts'
 import { keyedWriteOf, REPLAYED_HEADER, readIdempotencyKey } from '../idempotency.ts'
+import { jsonAnswer } from '../json-answer.ts'
 import { readJsonBody } from '../json-body.ts'
 import {
   deadlineHeader,
@@ -118,20 +119,20 @@ export function cityWriteRoutes({
     const { answer, isReplayed } = await writeOnce(kysely, keyedWriteOf(c, body), work)
     const city = JSON.parse(answer) as StoredCity // as `work` made it, now or then
     const etag = cityEtag({ ...city, lastUpdate: new Date(city.lastUpdate) })
-    return { city, headers: { ETag: etag, ...replayed(isReplayed) } }
+    return { text: answer, city, headers: { ETag: etag, ...replayed(isReplayed) } }
   }
 
   return new OpenAPIHono<AppEnv>()
     .openapi({ ...createCityRoute, middleware }, async (c) => {
       const body = c.req.valid('json')
-      const { city, headers } = await writeCity(c, body, (trx) => insertCity(trx, body))
-      return c.json(city, 201, { ...headers, Location: `/cities/${city.cityId}` })
+      const { text, city, headers } = await writeCity(c, body, (trx) => insertCity(trx, body))
+      return jsonAnswer<StoredCity, 201>(text, 201, { ...headers, Location: `/cities/${city.cityId}` })
     })
     .openapi({ ...changeCityRoute, middleware }, async (c) => {
       const body = c.req.valid('json')
       const target = targetOf(c, c.req.valid('param'))
-      const { city, headers } = await writeCity(c, body, (trx) => updateCity(trx, target, body))
-      return c.json(city, 200, headers)
+      const { text, headers } = await writeCity(c, body, (trx) => updateCity(trx, target, body))
+      return jsonAnswer<StoredCity, 200>(text, 200, headers)
     })
     .openapi({ ...deleteCityRoute, middleware: [requireToken, readIdempotencyKey] }, async (c) => {
       const target = targetOf(c, c.req.valid('param'))
