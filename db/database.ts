@@ -73,7 +73,7 @@ export function createDatabase(options: DatabaseOptions): Database {
   return {
     kysely,
     poolOptions,
-    cities: createCityLookups(kysely, { ...batches, read: (query, scope) => dialect.read(query, scope) }),
+    cities: createCityLookups({ ...batches, read: (query, scope) => dialect.read(query, scope) }),
     shareRead: (question, read) => sharedReads.ask(question, read),
     get stats() {
       return dialect.stats

@@ -1,5 +1,6 @@
 import { type Expression, expressionBuilder, type Kysely, type SqlBool, type Transaction } from 'kysely'
 import type { DB } from '../schema.ts'
+import { statement } from '../statement.ts'
 import { beyond, type Page, type PageRequest, type SortOrder, startsWithPattern, toPage } from './page.ts'
 
 export interface City {
@@ -45,9 +46,13 @@ export const cityColumns = [
   'city.last_update as lastUpdate',
 ] as const
 
+const findStatement = statement((db, { cityId }: { readonly cityId: number }) =>
+  db.selectFrom('city').select(cityColumns).where('city_id', '=', cityId),
+)
+
 /** The city with this id, read inside a transaction; undefined when there is none. Others ask `CityLookups`. */
 export async function findCity(trx: Transaction<DB>, cityId: number): Promise<City | undefined> {
-  return await trx.selectFrom('city').select(cityColumns).where('city_id', '=', cityId).executeTakeFirst()
+  return (await trx.executeQuery(findStatement({ cityId }))).rows[0]
 }
 
 export interface ListCitiesRequest {

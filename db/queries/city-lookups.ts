@@ -1,6 +1,6 @@
-import { type CompiledQuery, type Kysely, sql } from 'kysely'
+import { type CompiledQuery, sql } from 'kysely'
 import { type LookupRuntime, type Placed, PointLookup } from '../point-lookup.ts'
-import type { DB } from '../schema.ts'
+import { builder } from '../statement.ts'
 import { type City, cityColumns } from './cities.ts'
 
 /** Single cities, as fast as the database can say. */
@@ -11,9 +11,9 @@ export interface CityLookups {
   byId(cityId: number): Promise<City | undefined>
 }
 
-export function createCityLookups(db: Kysely<DB>, runtime: LookupRuntime): CityLookups {
-  const byName = new PointLookup<string, IdRow>(runtime, (size) => idByNameStatement(db, size))
-  const byId = new PointLookup<number, CityRow>(runtime, (size) => byIdStatement(db, size))
+export function createCityLookups(runtime: LookupRuntime): CityLookups {
+  const byName = new PointLookup<string, IdRow>(runtime, idByNameStatement)
+  const byId = new PointLookup<number, CityRow>(runtime, byIdStatement)
   return {
     async idByName(name) {
       return (await byName.find(name))?.cityId ?? undefined
@@ -33,9 +33,9 @@ interface IdRow extends Placed {
 type CityRow = City & Placed
 
 /** Neither ORDER BY nor LIMIT, which a UNION would want in parentheses: the lowest id is the smallest. */
-function idByNameStatement(db: Kysely<DB>, size: number): CompiledQuery<IdRow> {
+function idByNameStatement(size: number): CompiledQuery<IdRow> {
   const one = (place: number) =>
-    db
+    builder
       .selectFrom('city')
       .select(({ fn }) => [sql.lit(place).as('place'), fn.min('city_id').as('cityId')])
       .where('city', '=', '')
@@ -45,9 +45,9 @@ function idByNameStatement(db: Kysely<DB>, size: number): CompiledQuery<IdRow> {
     .compile()
 }
 
-function byIdStatement(db: Kysely<DB>, size: number): CompiledQuery<CityRow> {
+function byIdStatement(size: number): CompiledQuery<CityRow> {
   const one = (place: number) =>
-    db
+    builder
       .selectFrom('city')
       .select([sql.lit(place).as('place'), ...cityColumns])
       .where('city_id', '=', 0)

@@ -2,6 +2,7 @@ import { type Expression, expressionBuilder, type SqlBool, sql, type Transaction
 import { asDriverError } from '../classify-error.ts'
 import { CityChangedError, CityNotFoundError, IdsExhaustedError, UnknownCountryError } from '../errors.ts'
 import type { DB } from '../schema.ts'
+import { statement } from '../statement.ts'
 import { type City, findCity } from './cities.ts'
 
 export interface NewCity {
@@ -10,18 +11,18 @@ export interface NewCity {
   readonly countryId: number
 }
 
+const insertStatement = statement((db, { city, countryId }: NewCity) =>
+  db.insertInto('city').values({ city, country_id: countryId }),
+)
+
 /**
  * Adds a city, and returns it as the database has it.
  * @throws UnknownCountryError, IdsExhaustedError
  */
-export async function insertCity(trx: Transaction<DB>, { city, countryId }: NewCity): Promise<City> {
-  const { insertId } = await trx
-    .insertInto('city')
-    .values({ city, country_id: countryId })
-    .executeTakeFirstOrThrow()
-    .catch((error: unknown) => {
-      throw explainWrite(error, countryId)
-    })
+export async function insertCity(trx: Transaction<DB>, newCity: NewCity): Promise<City> {
+  const { insertId } = await trx.executeQuery(insertStatement(newCity)).catch((error: unknown) => {
+    throw explainWrite(error, newCity.countryId)
+  })
   return await readBack(trx, Number(insertId))
 }
 

@@ -1,6 +1,7 @@
 import { type Kysely, sql, type Transaction } from 'kysely'
 import { asDriverError } from '../classify-error.ts'
 import type { DB } from '../schema.ts'
+import { statement } from '../statement.ts'
 
 /** A write that is done once, however often it is asked for. */
 export interface KeyedWrite {
@@ -43,13 +44,14 @@ export async function claimKey(trx: Transaction<DB>, write: KeyedWrite): Promise
   return undefined
 }
 
+const insertStatement = statement((db, { keyHash, requestHash }: KeyedWrite) =>
+  db.insertInto('idempotency_key').values({ key_hash: keyHash, request_hash: requestHash, answer: '' }),
+)
+
 /** False when it is there already. */
-async function insertKey(trx: Transaction<DB>, { keyHash, requestHash }: KeyedWrite): Promise<boolean> {
+async function insertKey(trx: Transaction<DB>, write: KeyedWrite): Promise<boolean> {
   try {
-    await trx
-      .insertInto('idempotency_key')
-      .values({ key_hash: keyHash, request_hash: requestHash, answer: '' })
-      .execute()
+    await trx.executeQuery(insertStatement(write))
     return true
   } catch (error) {
     if (asDriverError(error).errno === 1062) return false // ER_DUP_ENTRY
@@ -57,9 +59,13 @@ async function insertKey(trx: Transaction<DB>, { keyHash, requestHash }: KeyedWr
   }
 }
 
+const answerStatement = statement((db, { keyHash, answer }: { readonly keyHash: string; readonly answer: string }) =>
+  db.updateTable('idempotency_key').set({ answer }).where('key_hash', '=', keyHash),
+)
+
 /** Keeps the answer of the write that has claimed this key. */
 export async function storeAnswer(trx: Transaction<DB>, { keyHash }: KeyedWrite, answer: string): Promise<void> {
-  await trx.updateTable('idempotency_key').set({ answer }).where('key_hash', '=', keyHash).execute()
+  await trx.executeQuery(answerStatement({ keyHash, answer }))
 }
 
 /**

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { afterAll, beforeAll, test } from 'vitest'
 import { createDatabase, type Database } from '../../db/index.ts'
+import { findCityId } from '../support/plain-kysely.ts'
 import { createTestApp, type TestApp } from './http-fixture.ts'
 
 let service: TestApp
@@ -20,16 +21,7 @@ afterAll(async () => {
 })
 
 /** As one would write it. */
-async function askPlainly(name: string): Promise<number | undefined> {
-  const row = await single.kysely
-    .selectFrom('city')
-    .select('city_id')
-    .where('city', '=', name)
-    .orderBy('city_id')
-    .limit(1)
-    .executeTakeFirst()
-  return row?.city_id
-}
+const askPlainly = (name: string) => findCityId(single.kysely, name)
 
 /** Names that are there, nearly there, and not at all. */
 function anyName() {

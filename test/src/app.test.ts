@@ -83,7 +83,7 @@ function setUp(
   const app = createApp({
     database: {
       kysely,
-      cities: createCityLookups(kysely, {
+      cities: createCityLookups({
         clock,
         currentScope: () => scopes.getStore(),
         read: async (query) => (await kysely.executeQuery(query)).rows,
