@@ -1,3 +1,4 @@
+import { readdir, readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { getContainerRuntimeClient } from 'testcontainers'
 import { inject } from 'vitest'
@@ -66,10 +67,23 @@ async function startLocally(options: OwnServerOptions): Promise<OwnServer> {
     start: server.start,
     stop: server.stop,
     kill: server.kill,
-    freeze: async () => server.freeze(),
+    freeze: async () => {
+      server.freeze()
+      await untilFrozen(server.pid())
+    },
     thaw: async () => server.thaw(),
     dispose: database.stop,
   }
+}
+
+/** Resolves when every thread has stopped. SIGSTOP reaches one of them first, and on a busy machine the others answer on. */
+async function untilFrozen(pid: number | undefined): Promise<void> {
+  const tasks = `/proc/${pid}/task`
+  const isStopped = async (thread: string) => {
+    const stat = await readFile(`${tasks}/${thread}/stat`, 'utf8').catch(() => ') T') // it has ended meanwhile
+    return stat.slice(stat.lastIndexOf(') ') + 2).startsWith('T')
+  }
+  while (pid !== undefined && (await Promise.all((await readdir(tasks)).map(isStopped))).includes(false)) await sleep(1)
 }
 
 async function startInDocker(image: string, options: OwnServerOptions): Promise<OwnServer> {
