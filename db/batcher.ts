@@ -124,10 +124,7 @@ export class Batcher<Key, Answer> {
   }
 
   /** Ends at the first deadline of the batch, or when the last of its callers has left. */
-  #sharedScope(batch: readonly Question<Key, Answer>[]): {
-    readonly scope: Scope | undefined
-    readonly end: () => void
-  } {
+  #sharedScope(batch: readonly Question<Key, Answer>[]): { readonly scope: Scope; readonly end: () => void } {
     const [first] = batch
     if (batch.length === 1 && first?.scope) return { scope: first.scope, end: () => {} } // its owner ends it
     const deadlineAtMs = Math.min(...batch.map((question) => question.deadlineAtMs))

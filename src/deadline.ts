@@ -10,6 +10,7 @@ export class ClientLeftError extends Error {
 }
 
 export const REQUEST_TIMEOUT_HEADER = 'Request-Timeout'
+const headerKey = REQUEST_TIMEOUT_HEADER.toLowerCase() as Lowercase<typeof REQUEST_TIMEOUT_HEADER>
 
 /**
  * Gives a request its one deadline: every statement of it ends after `timeoutMs`, or sooner where the client asks for
@@ -20,7 +21,7 @@ export function deadline(
   timeoutMs: number,
 ): MiddlewareHandler<AppEnv> {
   return async function deadline(c, next) {
-    const scope = database.createScope(effectiveTimeoutMs(requestHeader(c, 'request-timeout'), timeoutMs))
+    const scope = database.createScope(effectiveTimeoutMs(requestHeader(c, headerKey), timeoutMs))
     c.set('scope', scope)
     abortWhenClientLeaves(c, scope)
     try {

@@ -7,9 +7,11 @@ import { badRequest, type FieldError } from './problem.ts'
 /** A query without parameters: any is a mistake. */
 export const noQuery = z.strictObject({})
 
+const DIGITS = /^\d{1,10}$/
+
 /** Digits for an integer in a range; not `z.coerce.number()`, which takes '' for 0. */
 export function integerParam(minimum: number, maximum: number) {
-  const isInRange = (text: string) => /^\d{1,10}$/.test(text) && Number(text) >= minimum && Number(text) <= maximum
+  const isInRange = (text: string) => DIGITS.test(text) && Number(text) >= minimum && Number(text) <= maximum
   return z
     .string()
     .refine(isInRange, `must be an integer from ${minimum} to ${maximum}`)
@@ -19,6 +21,9 @@ export function integerParam(minimum: number, maximum: number) {
 
 /** Ids in paths and filters: larger than any that exists is no mistake, there is just none. */
 export const idParam = () => integerParam(0, 9_999_999_999)
+
+/** Whether `idParam` takes it. */
+export const isId = (text: string) => DIGITS.test(text)
 
 /** 1-50 characters, counted as the database counts them: an emoji is one. */
 export function nameParam(description: string) {

@@ -9,7 +9,7 @@ import { jsonAnswer } from '../json-answer.ts'
 import { type ListText, listAnswer, listHeaders, listParams, listSchema, toListText } from '../list-page.ts'
 import { conditionalHeader, deadlineHeader, etagHeader, notModified } from '../openapi.ts'
 import { commonProblems, databaseProblems, notFoundProblem, ProblemError } from '../problem.ts'
-import { choiceParam, cursorParam, idParam, keysOf, nameParam, noQuery, positionOf } from '../query-params.ts'
+import { choiceParam, cursorParam, idParam, isId, keysOf, nameParam, noQuery, positionOf } from '../query-params.ts'
 import { requestHeader } from '../request-header.ts'
 import { countrySchema } from './countries.ts'
 
@@ -122,7 +122,7 @@ export function cityRoutes({ database }: Pick<AppDeps, 'database'>) {
   /** Before the validators, which cost as much as the rest: in digits alone there is nothing to find fault with. */
   const shortcut: MiddlewareHandler<AppEnv> = (c, next) => {
     const cityId = c.req.param('cityId')
-    return cityId && /^\d{1,10}$/.test(cityId) && !c.req.url.includes('?') ? answerCity(c, Number(cityId)) : next()
+    return cityId && isId(cityId) && !c.req.url.includes('?') ? answerCity(c, Number(cityId)) : next()
   }
 
   return new OpenAPIHono<AppEnv>()
