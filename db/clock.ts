@@ -3,15 +3,23 @@ export interface Clock {
   /** Milliseconds since an arbitrary moment. */
   now(): number
   /** Runs `task` once after `delayMs`; returns what cancels it. */
-  schedule(delayMs: number, task: () => void): () => void
+  schedule(delayMs: number, task: () => void, options?: ScheduleOptions): () => void
 }
 
-/** The process's own clock. Its timers never keep the process alive. */
+export interface ScheduleOptions {
+  /**
+   * Whether nobody waits for the task: then its timer keeps no process alive. Default false, so that a program ends with
+   * the answer it awaits or with an error, and not in between, where no socket is open.
+   */
+  readonly isUpkeep: boolean
+}
+
+/** The process's own clock. */
 export const systemClock: Clock = {
   now: () => performance.now(),
-  schedule: (delayMs, task) => {
+  schedule: (delayMs, task, options) => {
     const timer = setTimeout(task, delayMs)
-    timer.unref()
+    if (options?.isUpkeep) timer.unref()
     return () => clearTimeout(timer)
   },
 }

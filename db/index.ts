@@ -1,5 +1,5 @@
 export { MAX_BATCH } from './batcher.ts'
-export type { Clock } from './clock.ts'
+export { type Clock, systemClock } from './clock.ts'
 export type { ConnectionOptions, TlsOptions } from './connection-options.ts'
 export { createDatabase, type Database, type DatabaseOptions } from './database.ts'
 export { type ResilientMysqlOptions, resilientMysqlDialect } from './dialect.ts'

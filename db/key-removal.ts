@@ -21,7 +21,7 @@ export function startKeyRemoval({ kysely, clock, random }: KeyRemovalDependencie
   let cancel = scheduleNext()
 
   function scheduleNext(): () => void {
-    return clock.schedule(jittered(INTERVAL_MS, 0.5, random), () => void removeAll())
+    return clock.schedule(jittered(INTERVAL_MS, 0.5, random), () => void removeAll(), { isUpkeep: true })
   }
 
   async function removeAll(): Promise<void> {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { systemClock as clock } from './clock.ts'
+import { systemClock as clock } from '../db/index.ts'
 import { parseConfig } from './config.ts'
 import { exitStatusOf } from './exit-status.ts'
 import { createLifecycle } from './lifecycle.ts'

@@ -60,7 +60,4 @@ async function main([name = 'up', ...rest]: readonly string[]): Promise<number> 
   }
 }
 
-// The pool's timers keep no process alive, and between two attempts to connect there is nothing else that would.
-const staysAlive = setInterval(() => {}, 60_000)
 process.exitCode = await main(process.argv.slice(2))
-clearInterval(staysAlive)

@@ -67,7 +67,7 @@ function createOutageLog(log: Log, clock: Clock) {
     started(cause: unknown): boolean {
       const isNews = clock.now() - toldAtMs >= QUIET_MS
       if (isNews) tell(cause)
-      else cancel = clock.schedule(LONG_OUTAGE_MS, () => tell(cause))
+      else cancel = clock.schedule(LONG_OUTAGE_MS, () => tell(cause), { isUpkeep: true })
       return isNews
     },
     ended({ durationMs, attempts }: { readonly durationMs: number; readonly attempts: number }): void {
@@ -95,7 +95,7 @@ function createBurstLog(log: Log, clock: Clock) {
       counts[what] = (counts[what] ?? 0) + 1
       if (isScheduled) return
       isScheduled = true
-      clock.schedule(Math.max(GATHER_MS, toldAtMs + QUIET_MS - clock.now()), tell)
+      clock.schedule(Math.max(GATHER_MS, toldAtMs + QUIET_MS - clock.now()), tell, { isUpkeep: true })
     },
   }
 }

@@ -235,7 +235,7 @@ export class Connection {
   quit(): void {
     this.#die(new Error('closed by the pool'))
     this.#raw.end()
-    this.#clock.schedule(QUIT_TIMEOUT_MS, () => this.#raw.stream.destroy())
+    this.#clock.schedule(QUIT_TIMEOUT_MS, () => this.#raw.stream.destroy(), { isUpkeep: true })
   }
 
   #start(statement: PendingStatement): void {

@@ -61,7 +61,8 @@ export class Opener {
       const delayMs = this.#deps.gate.delayMs(this.#deps.clock.now(), urgency)
       if (delayMs === undefined) return
       if (delayMs > 0) {
-        this.#cancelTimer = this.#deps.clock.schedule(Math.ceil(delayMs), () => this.pump())
+        // Whoever waits for a connection has a timer of its own.
+        this.#cancelTimer = this.#deps.clock.schedule(Math.ceil(delayMs), () => this.pump(), { isUpkeep: true })
         return
       }
       void this.#openForPool()

@@ -30,7 +30,7 @@ export function startUpkeep(options: PoolOptions, deps: UpkeepDependencies): () 
   const { clock, control, members } = deps
   const monitor = new FlowMonitor({ clock, control })
   let controlAskedAtMs = clock.now()
-  let cancel = clock.schedule(TICK_MS, tick)
+  let cancel = clock.schedule(TICK_MS, tick, { isUpkeep: true })
 
   function tick(): void {
     const nowMs = clock.now()
@@ -43,7 +43,7 @@ export function startUpkeep(options: PoolOptions, deps: UpkeepDependencies): () 
     void monitor.check(members.all())
     deps.refill()
     deps.watch()
-    cancel = clock.schedule(TICK_MS, tick)
+    cancel = clock.schedule(TICK_MS, tick, { isUpkeep: true })
   }
 
   function lookAfter(member: Member, nowMs: number): void {

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, test } from 'vitest'
-import { systemClock } from '../../src/clock.ts'
+import { systemClock } from '../../db/clock.ts'
 import { createHttpServer, type HttpServer, ListenError } from '../../src/http-server.ts'
 
 const address = { host: '127.0.0.1', port: 0 }
