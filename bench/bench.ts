@@ -6,14 +6,16 @@ import { runCompare } from './compare-run.ts'
 import { startServer } from './database.ts'
 import { runEndurance } from './endurance-run.ts'
 import { chooseGenerator } from './load/choose-generator.ts'
-import { type BenchOptions, HELP, parseOptions, UsageError } from './options.ts'
+import { UsageError } from './option-values.ts'
+import { type BenchOptions, HELP, parseOptions } from './options.ts'
+import { runPauses } from './pauses-run.ts'
 import { createProgress } from './progress.ts'
 import { resultsFolder } from './results-folder.ts'
 import { runScale } from './scale-run.ts'
 import { largeServerSettings } from './scale-schema.ts'
 import { describeSetup } from './setup.ts'
 
-const runs = { compare: runCompare, scale: runScale, endurance: runEndurance } as const
+const runs = { compare: runCompare, pauses: runPauses, scale: runScale, endurance: runEndurance } as const
 
 const progress = createProgress((text) => process.stderr.write(text))
 const stopping = new AbortController()

@@ -1,7 +1,7 @@
 import { renderChart, type Theme } from './chart.ts'
 import type { CityRow } from './city-rows.ts'
 import { publishBlock, writeProjectFile } from './publish.ts'
-import { loadTable, memoryTable, metricTable, type StackTitle, targetTable } from './report.ts'
+import { loadTable, memoryTable, metricTable, ratioTable, type StackTitle, targetTable } from './report.ts'
 import { captionOf, type Setup } from './setup.ts'
 import { type Cell, type Slice, summariseSlices } from './summary.ts'
 import { renderMarkdown, renderText } from './table.ts'
@@ -33,7 +33,10 @@ export function describeCompare({ setup, stacks, slices, cities }: CompareRun): 
   const targets = judgeTargets(slices)
   const ratios = targets.length === 0 ? [] : [`\nstill-here beside the others\n${renderText(targetTable(targets))}`]
   const memory = `\n${renderText(memoryTable(slices, stacks))}`
-  return [captionOf(setup), ...tables, memory, ...ratios].join('\n')
+  const other = stacks.find(({ name }) => name === 'other')
+  const pair = { of: 'service', to: 'other' }
+  const against = other ? [`\nstill-here here by ${other.title}\n${renderText(ratioTable(slices, pair))}`] : []
+  return [captionOf(setup), ...tables, memory, ...ratios, ...against].join('\n')
 }
 
 /** All that was measured, for other programs. */

@@ -4,13 +4,14 @@ import { compareJson, describeCompare, publishCompare, renderCharts } from './co
 import { createMigratedSchema } from './database.ts'
 import { installPeers } from './install-peers.ts'
 import type { RunDeps, RunResult } from './run.ts'
-import { chooseStacks, findPeers } from './stacks.ts'
+import { chooseStacks, findPeers, stackOfCheckout } from './stacks.ts'
 
 /** All stacks under all loads. */
 export async function runCompare(deps: RunDeps): Promise<RunResult> {
   const { options, setup, progress } = deps
   const peers = options.hasPeers ? await findPeers(progress.say) : []
-  const stacks = chooseStacks(options.modes, peers)
+  const other = options.against ? [await stackOfCheckout(options.against)] : []
+  const stacks = [...chooseStacks(options.modes, peers), ...other]
   if (options.hasPeers) await installPeers(progress.say)
   const cities = await readCityRows()
   const schema = await createMigratedSchema(deps.server)

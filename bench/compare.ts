@@ -6,6 +6,7 @@ import { measure } from './measure.ts'
 import type { RunDeps } from './run.ts'
 import { POOL_SIZE, type RunningStack, type Stack, startStack } from './stack.ts'
 import type { Slice } from './summary.ts'
+import { takeTurns } from './take-turns.ts'
 import { createWorkload, type Workload } from './workloads.ts'
 
 const WARM_UP_CONNECTIONS = 16
@@ -65,7 +66,7 @@ async function measureRounds(deps: CompareDeps, running: readonly RunningStack[]
   for (let round = 1; round <= options.rounds; round += 1) {
     for (const { workload, connections } of loads) {
       const found: Slice[] = []
-      for (const one of rotate(answering(running, workload), round)) {
+      for (const one of takeTurns(answering(running, workload), round)) {
         if (stopping.aborted) return slices
         found.push(await measureSlice(deps, { one, workload, connections, round }))
       }
@@ -104,10 +105,4 @@ function workloadsOf({ options, cities }: Pick<CompareDeps, 'options' | 'cities'
 
 function answering(running: readonly RunningStack[], { name }: Workload): readonly RunningStack[] {
   return running.filter(({ stack }) => stack.workloads.includes(name))
-}
-
-/** Each goes first as often as the others. */
-function rotate<T>(values: readonly T[], by: number): readonly T[] {
-  const from = by % Math.max(1, values.length)
-  return [...values.slice(from), ...values.slice(0, from)]
 }

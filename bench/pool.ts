@@ -1,100 +1,71 @@
-// `npm run bench:pool`: CPU per request of the resilient pool against plain mysql2 + Kysely, interleaved in one run.
-import { type ChildProcess, fork } from 'node:child_process'
-import { once } from 'node:events'
-import { type AddressInfo, connect } from 'node:net'
+// `npm run bench:pool`: CPU and system calls a request of the resilient pool against plain mysql2 + Kysely and, where one
+// is named, against another checkout's pool; interleaved in one run.
 import { resolve } from 'node:path'
-import { startLocalDatabase } from '../db/local/local-database.ts'
-import { migrateToLatest } from '../db/migrator.ts'
-import { urlOf } from './database.ts'
-import { summarise } from './statistics.ts'
+import { NoLocalDatabaseError } from '../db/local/errors.ts'
+import { createMigratedSchema, startServer, urlOf } from './database.ts'
+import { UsageError } from './option-values.ts'
+import { POOL_HELP, type PoolOptions, parsePoolOptions } from './pool-options.ts'
+import { describePool } from './pool-report.ts'
+import { CLIENTS, type Side, type SideFigures, type SidePlan, startSide } from './pool-side.ts'
+import { describeCheckout } from './setup.ts'
+import { takeTurns } from './take-turns.ts'
 
-const PAIRS = 30
 const SLICE_MS = 700
-const CLIENTS = 16
-
 const project = resolve(import.meta.dirname, '..')
-const REQUEST = 'GET /?city=London HTTP/1.1\r\nHost: bench\r\n\r\n'
-const ANSWER = 'City "London" is #312'
-
-interface Side {
-  readonly child: ChildProcess
-  readonly port: number
-}
-
-async function startSide(dialect: string, databaseUrl: string): Promise<Side> {
-  const child = fork(resolve(import.meta.dirname, 'pool-server.ts'), [dialect, databaseUrl])
-  const [address] = (await once(child, 'message')) as [AddressInfo]
-  return { child, port: address.port }
-}
-
-async function cpuUs({ child }: Side): Promise<number> {
-  child.send('cpu')
-  const [us] = (await once(child, 'message')) as [number]
-  return us
-}
-
-/** Sixteen clients, each asking as soon as it is answered; checks every answer. Resolves with the number of answers. */
-async function load(port: number, durationMs: number): Promise<number> {
-  const endMs = performance.now() + durationMs
-  let answers = 0
-  await Promise.all(
-    Array.from({ length: CLIENTS }, async () => {
-      const socket = connect(port, '127.0.0.1').setNoDelay(true)
-      await new Promise<void>((done, fail) => {
-        socket.on('error', fail)
-        socket.on('data', (data) => {
-          if (!data.includes(ANSWER)) return fail(new Error(`wrong answer: ${data.toString()}`))
-          answers += 1
-          if (performance.now() < endMs) socket.write(REQUEST)
-          else done()
-        })
-        socket.write(REQUEST)
-      })
-      socket.destroy()
-    }),
-  )
-  return answers
-}
-
-/** CPU of one slice, in microseconds a request. */
-async function measure(side: Side): Promise<number> {
-  const before = await cpuUs(side)
-  const answers = await load(side.port, SLICE_MS)
-  return ((await cpuUs(side)) - before) / answers
-}
-
 const say = (line: string) => process.stderr.write(`${line}\n`)
-const local = await startLocalDatabase({
-  folder: resolve(project, '.local'),
-  environment: process.env,
-  say,
-  ephemeral: true,
-})
-try {
-  await migrateToLatest(local.app, resolve(project, 'migrations'))
-  const databaseUrl = await urlOf(local.app)
-  const plain = await startSide('plain', databaseUrl)
-  const resilient = await startSide('resilient', databaseUrl)
-  for (const side of [plain, resilient]) await load(side.port, 2 * SLICE_MS) // warm up
-  const pairs: { readonly plainUs: number; readonly resilientUs: number }[] = []
-  for (let pair = 1; pair <= PAIRS; pair += 1) {
-    // Each goes first as often as the other.
-    const first = pair % 2 ? plain : resilient
-    const firstUs = await measure(first)
-    const secondUs = await measure(first === plain ? resilient : plain)
-    const [plainUs, resilientUs] = first === plain ? [firstUs, secondUs] : [secondUs, firstUs]
-    pairs.push({ plainUs, resilientUs })
-    say(`pair ${pair}/${PAIRS}: plain ${plainUs.toFixed(1)} us, resilient ${resilientUs.toFixed(1)} us`)
+
+/** Ours first. */
+async function plansOf({ against }: PoolOptions): Promise<readonly [SidePlan, ...SidePlan[]]> {
+  const ours = { title: `this (${await describeCheckout(project)})`, folder: project, dialect: 'resilient' } as const
+  const plain = { title: 'plain', folder: project, dialect: 'plain' } as const
+  if (against === undefined) return [ours, plain]
+  const { folder } = against
+  return [ours, plain, { title: `other (${await describeCheckout(folder)})`, folder, dialect: 'resilient' }]
+}
+
+async function measureRounds(sides: readonly Side[], rounds: number): Promise<ReadonlyMap<Side, SideFigures[]>> {
+  for (const side of sides) await side.measure(2 * SLICE_MS) // warm up
+  const found = new Map<Side, SideFigures[]>(sides.map((side) => [side, []]))
+  for (let round = 0; round < rounds; round += 1) {
+    for (const side of takeTurns(sides, round)) found.get(side)?.push(await side.measure(SLICE_MS))
+    const texts = sides.map((side) => `${side.plan.title} ${found.get(side)?.at(-1)?.cpuUs.toFixed(1)} us`)
+    say(`pair ${round + 1}/${rounds}: ${texts.join(', ')}`)
   }
-  const ratio = summarise(pairs.map(({ plainUs, resilientUs }) => resilientUs / plainUs))
-  const plainUs = summarise(pairs.map((pair) => pair.plainUs)).median
-  const resilientUs = summarise(pairs.map((pair) => pair.resilientUs)).median
-  process.stdout.write(
-    `${local.description}\n${CLIENTS} clients, ${PAIRS} pairs of ${SLICE_MS} ms: ` +
-      `plain ${plainUs.toFixed(1)} us, resilient ${resilientUs.toFixed(1)} us of CPU a request; ` +
-      `ratio ${ratio.median.toFixed(3)} (95 %: ${ratio.interval?.low.toFixed(3)} to ${ratio.interval?.high.toFixed(3)})\n`,
-  )
-  for (const { child } of [plain, resilient]) child.disconnect()
-} finally {
-  await local.stop()
+  return found
+}
+
+async function run(options: PoolOptions): Promise<void> {
+  const server = await startServer(options.database, { say })
+  try {
+    const schema = await createMigratedSchema(server)
+    const sides: Side[] = []
+    try {
+      const databaseUrl = await urlOf(schema.app)
+      for (const plan of await plansOf(options)) sides.push(await startSide(plan, databaseUrl))
+      const found = await measureRounds(sides, options.pairs)
+      const [ours, ...others] = [...found].map(([{ plan }, slices]) => ({ title: plan.title, slices }))
+      const head = `${server.name}, ${CLIENTS} clients, ${options.pairs} pairs of ${SLICE_MS} ms`
+      if (ours) process.stdout.write(`${head}\n${describePool(ours, others)}\n`)
+    } finally {
+      for (const side of sides) side.stop()
+      await schema.drop()
+    }
+  } finally {
+    await server.stop()
+  }
+}
+
+/** The exit code, as in sysexits.h where it has one. */
+function codeOf(error: unknown): number {
+  if (error instanceof UsageError) return 64
+  return error instanceof NoLocalDatabaseError ? 69 : 1
+}
+
+try {
+  const options = parsePoolOptions(process.argv.slice(2))
+  if (options === undefined) process.stdout.write(POOL_HELP)
+  else await run(options)
+} catch (error) {
+  say(error instanceof Error ? error.message : String(error))
+  process.exitCode = codeOf(error)
 }

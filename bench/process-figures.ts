@@ -14,6 +14,21 @@ export function parseCpuMs(stat: string): number {
   return (Number(fields[11]) + Number(fields[12])) * MS_PER_TICK
 }
 
+/**
+ * read(2), write(2) and their kind (readv, pwrite ...) that a process has made since its start, all threads: what Node
+ * does to sockets, and to wake its own threads. Waiting (epoll) is not among them.
+ */
+export async function readIoCalls(pid: number): Promise<number> {
+  return parseIoCalls(await readFile(`/proc/${pid}/io`, 'utf8'))
+}
+
+/** Of the text of proc(5)'s `io`. @throws Error when it does not tell */
+export function parseIoCalls(io: string): number {
+  const [, reads, writes] = /^syscr: (\d+)\nsyscw: (\d+)$/m.exec(io) ?? []
+  if (reads === undefined || writes === undefined) throw new Error(`/proc/<pid>/io does not tell: ${io}`)
+  return Number(reads) + Number(writes)
+}
+
 /** What a process has in memory now. */
 export async function readMemoryMb(pid: number): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8')

@@ -1,5 +1,5 @@
 import { type Summary, summarise } from './statistics.ts'
-import type { Cell, Metric, Slice } from './summary.ts'
+import { type Cell, type Comparison, compareStacks, type Metric, type Slice } from './summary.ts'
 import type { Table } from './table.ts'
 import type { TargetResult } from './targets.ts'
 
@@ -82,6 +82,23 @@ export function targetTable(results: readonly TargetResult[]): Table {
       ratio.median.toFixed(2),
       rangeOf(ratio, (value) => value.toFixed(2)),
       isMet ? 'met' : 'MISSED',
+    ]),
+  ]
+}
+
+/** One stack by another under every load that both met: medians of the ratios within each round, with their interval. */
+export function ratioTable(slices: readonly Slice[], { of, to }: Pick<Comparison, 'of' | 'to'>): Table {
+  const metrics = ['requestsPerSecond', 'p50Ms', 'p99Ms', 'stackCpuMs', 'databaseCpuMs'] as const
+  const loads = Map.groupBy(slices, ({ workload, connections }) => `${workload} c=${connections}`)
+  return [
+    ['ratio', ...metrics.map((metric) => metricTitles[metric])],
+    ...[...loads].map(([title, own]) => [
+      title,
+      ...metrics.map((metric) => {
+        const [first] = own
+        const ratio = first && compareStacks(own, { ...first, metric, of, to })
+        return ratio ? `${ratio.median.toFixed(3)} (${rangeOf(ratio, (value) => value.toFixed(3))})` : ''
+      }),
     ]),
   ]
 }

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { availableParallelism, cpus, release, totalmem, type } from 'node:os'
+import { basename } from 'node:path'
 import { promisify } from 'node:util'
 
 /** Where and with what a run was made: without it a figure says nothing. */
@@ -23,7 +24,7 @@ export interface Setup {
 const libraries = ['hono', '@hono/node-server', 'kysely', 'mysql2'] as const
 
 export async function describeSetup(parts: Pick<Setup, 'database' | 'generator' | 'at'>): Promise<Setup> {
-  const commit = await readCommit()
+  const commit = await readCommit(import.meta.dirname)
   return {
     ...parts,
     ...(commit !== undefined && { commit }),
@@ -48,16 +49,22 @@ export function captionOf(setup: Setup): string {
   ].join(' ')
 }
 
-async function readCommit(): Promise<string | undefined> {
+/** Its commit, with a plus when files were changed since; undefined without git. */
+async function readCommit(folder: string): Promise<string | undefined> {
   const run = promisify(execFile)
   try {
-    const { stdout: head } = await run('git', ['rev-parse', '--short', 'HEAD'], { cwd: import.meta.dirname })
-    const { stdout: changes } = await run('git', ['status', '--porcelain'], { cwd: import.meta.dirname })
+    const { stdout: head } = await run('git', ['rev-parse', '--short', 'HEAD'], { cwd: folder })
+    const { stdout: changes } = await run('git', ['status', '--porcelain'], { cwd: folder })
     return head.trim() + (changes.trim() === '' ? '' : '+')
   } catch {
     // No git here, or no checkout.
     return undefined
   }
+}
+
+/** How tables tell a checkout from another. */
+export async function describeCheckout(folder: string): Promise<string> {
+  return (await readCommit(folder)) ?? basename(folder)
 }
 
 /** Read as a file: not every package lets its package.json be imported. */

@@ -1,6 +1,8 @@
 import { join, resolve } from 'node:path'
+import type { Checkout } from './checkout.ts'
 import { buildGoPeer } from './go-peer.ts'
-import { UsageError } from './options.ts'
+import { UsageError } from './option-values.ts'
+import { describeCheckout } from './setup.ts'
 import type { Stack } from './stack.ts'
 import { WRITE_TOKEN, workloadNames } from './workloads.ts'
 
@@ -70,6 +72,17 @@ export function findOwnStack(name: string): Stack {
   const found = ownStacks.find((stack) => stack.name === name)
   if (found === undefined) throw new RangeError(`no stack '${name}'`)
   return found
+}
+
+/** The service of another checkout, with the settings of ours. */
+export async function stackOfCheckout({ folder }: Checkout): Promise<Stack> {
+  const title = `still-here at ${await describeCheckout(folder)}`
+  return {
+    ...findOwnStack('service'),
+    name: 'other',
+    title,
+    command: [process.execPath, join(folder, 'src/server.ts')],
+  }
 }
 
 /** The stacks to measure. @throws UsageError for a name that there is not */

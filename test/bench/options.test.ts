@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict'
+import { resolve } from 'node:path'
 import { test } from 'vitest'
-import { parseOptions, UsageError } from '../../bench/options.ts'
+import { UsageError } from '../../bench/option-values.ts'
+import { parseOptions } from '../../bench/options.ts'
+
+const project = resolve(import.meta.dirname, '../..')
 
 function problemsOf(...args: string[]): readonly string[] {
   try {
@@ -23,6 +27,7 @@ test('without arguments it compares everything on a database of its own', () => 
     workloads: ['seed', 'city', 'cities', 'create'],
     seconds: 1,
     rounds: 20,
+    roundTripMs: 0,
     requests: 5_000_000,
   })
 })
@@ -92,6 +97,29 @@ test('an endurance run takes requests instead of rounds, and nothing of the comp
   const options = parseOptions(['--endurance', '--requests', '2000'])
   assert.equal(options?.what, 'endurance')
   assert.equal(options?.requests, 2000)
+})
+
+test('a run with pauses takes a link and another checkout, and nothing else of the comparison', () => {
+  const options = parseOptions(['--pauses', '--round-trip-ms', '20', '--seconds', '2', '--against', project])
+  assert.equal(options?.what, 'pauses')
+  assert.equal(options?.roundTripMs, 20)
+  assert.equal(options?.seconds, 2)
+  assert.equal(options?.rounds, 30)
+  assert.deepEqual(options?.against, { folder: project })
+  assert.deepEqual(problemsOf('--pauses', '--endurance', '--modes', 'stock', '--round-trip-ms', '1001', '--publish'), [
+    '--publish: not with --pauses',
+    '--endurance: not with --pauses',
+    '--modes: not with --pauses, which chooses for itself',
+    "--round-trip-ms: must be an integer from 0 to 1000; got '1001'",
+  ])
+  assert.deepEqual(problemsOf('--round-trip-ms', '20'), ['--round-trip-ms: only with --pauses'])
+})
+
+test('another checkout is compared, but neither published nor met by runs that choose for themselves', () => {
+  assert.deepEqual(parseOptions(['--against', project])?.against, { folder: project })
+  assert.deepEqual(problemsOf('--against', project, '--publish'), ['--publish: not with --against'])
+  assert.deepEqual(problemsOf('--against', project, '--scale'), ['--against: not with --scale'])
+  assert.deepEqual(problemsOf('--against', project, '--endurance'), ['--against: not with --endurance'])
 })
 
 test('options that there are not, and stray words, are refused', () => {
