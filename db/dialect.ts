@@ -15,6 +15,7 @@ import {
   type TransactionSettings,
 } from 'kysely'
 import { type ReplayDependencies, ResilientMysqlAdapter } from './adapter.ts'
+import { guardEvents, guardObserver, guardRandom } from './callbacks.ts'
 import { type Clock, systemClock } from './clock.ts'
 import type { ConnectionOptions } from './connection-options.ts'
 import { Lease, type LeaseDependencies } from './lease.ts'
@@ -28,7 +29,8 @@ import type { PoolCheck } from './pool/pool-check.ts'
 import { ResilientPool } from './pool/resilient-pool.ts'
 import { countEvent, noEvents, type PoolCounters, type PoolEvent, type PoolStats } from './pool/stats.ts'
 import { type UseObserver, unobserved } from './pool/use-observer.ts'
-import { Scope } from './scope.ts'
+import type { Scope } from './scope.ts'
+import { SignalScope } from './signal-scope.ts'
 
 export interface ResilientMysqlOptions {
   readonly connection: ConnectionOptions
@@ -40,8 +42,9 @@ export interface ResilientMysqlOptions {
   readonly strategy?: 'pooled' | 'per-request'
   /** The deadline of whoever runs a statement now; without one `acquireTimeoutMs` bounds the wait for a connection. */
   readonly currentScope?: () => Scope | undefined
+  /** Called after what it tells of. What it throws, or rejects with, becomes a `CallbackWarning` of the process, once. */
   readonly onEvent?: (event: PoolEvent) => void
-  /** Told of every use of a connection. */
+  /** Told of every use of a connection, on the hot path. Its errors: as those of `onEvent`. */
   readonly observer?: UseObserver
   readonly clock?: Clock
   readonly random?: Random
@@ -64,10 +67,13 @@ export class ResilientMysqlDialect implements Dialect {
 
   constructor(options: ResilientMysqlOptions) {
     const pool = resolvePoolOptions(options.pool)
-    const { clock = systemClock, random = Math.random, observer = unobserved } = options
+    const { clock = systemClock } = options
+    const random = options.random ? guardRandom(options.random) : Math.random
+    const observer = options.observer ? guardObserver(options.observer) : unobserved
+    const tell = options.onEvent && guardEvents(options.onEvent)
     const onEvent = (event: PoolEvent) => {
       this.#counters = countEvent(this.#counters, event)
-      options.onEvent?.(event)
+      tell?.(event)
     }
     const turn = this.#turn
     const { arePrepared = true } = options
@@ -157,8 +163,21 @@ class ResilientMysqlDriver implements Driver {
 
   async init(): Promise<void> {}
 
+  /** A caller's own AbortSignal counts when no scope is current. */
   acquireConnection(options?: AbortableOperationOptions): Promise<DatabaseConnection> {
-    return Lease.acquire(this.#deps, this.#deps.currentScope() ?? this.#scopeOf(options?.signal))
+    const current = this.#deps.currentScope()
+    if (current || !options?.signal) return Lease.acquire(this.#deps, current)
+    return this.#acquireFor(options.signal)
+  }
+
+  async #acquireFor(signal: AbortSignal): Promise<Lease> {
+    const scope = new SignalScope(this.#deps.clock, signal)
+    try {
+      return await Lease.acquire(this.#deps, scope)
+    } catch (error) {
+      scope.end()
+      throw error
+    }
   }
 
   async beginTransaction(connection: DatabaseConnection, settings: TransactionSettings): Promise<void> {
@@ -194,20 +213,13 @@ class ResilientMysqlDriver implements Driver {
   }
 
   async releaseConnection(connection: DatabaseConnection): Promise<void> {
-    leaseOf(connection).release()
+    const lease = leaseOf(connection)
+    lease.release()
+    if (lease.scope instanceof SignalScope) lease.scope.end()
   }
 
   async destroy(): Promise<void> {
     await this.#deps.source.close({ deadlineMs: DESTROY_DEADLINE_MS })
-  }
-
-  /** A caller's own AbortSignal, when no scope is current. */
-  #scopeOf(signal: AbortSignal | undefined): Scope | undefined {
-    if (!signal) return undefined
-    const scope = new Scope(this.#deps.clock, Number.POSITIVE_INFINITY)
-    if (signal.aborted) scope.abort(signal.reason)
-    signal.addEventListener('abort', () => scope.abort(signal.reason), { once: true })
-    return scope
   }
 }
 

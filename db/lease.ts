@@ -64,6 +64,11 @@ export class Lease implements DatabaseConnection {
     this.#connection = connection
   }
 
+  /** Its caller's time. */
+  get scope(): Scope | undefined {
+    return this.#scope
+  }
+
   executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
     const { clock, observer } = this.#deps
     const { flavour } = this.#held().session

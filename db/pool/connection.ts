@@ -144,12 +144,9 @@ export class Connection {
     const bound = mayPrepare && this.#arePrepared ? toBoundParameters(parameters) : undefined
     return new Promise((resolve, reject) => {
       const statement = { sql, parameters, bound, scope, resolve, reject, onAbort: reject, isSent: false }
-      if (!this.#running || scope?.reason) {
-        this.#start(statement)
-        return
-      }
-      this.#queued.push(statement)
       scope?.addListener(reject) // its time can be up before its turn comes
+      if (!this.#running || scope?.reason) this.#start(statement)
+      else this.#queued.push(statement)
     })
   }
 
@@ -241,12 +238,12 @@ export class Connection {
   #start(statement: PendingStatement): void {
     const reason = this.#death === undefined ? statement.scope?.reason : new StatementFailure(NOT_SENT, this.#death)
     if (reason) {
+      statement.scope?.removeListener(statement.onAbort)
       statement.reject(reason)
       return
     }
     this.#running = statement
     this.#startedAtMs = this.#clock.now()
-    statement.scope?.addListener(statement.onAbort)
     const prepared = statement.bound ? this.#prepared.find(statement.sql) : undefined
     if (prepared === 'new') this.#prepare(statement)
     else this.#send(statement, prepared)
@@ -319,7 +316,10 @@ export class Connection {
     this.#running = undefined
     running?.scope?.removeListener(running.onAbort)
     running?.reject(new StatementFailure(running.isSent ? UNKNOWN : NOT_SENT, error))
-    for (const statement of this.#queued.splice(0)) statement.reject(new StatementFailure(NOT_SENT, error))
+    for (const { scope, onAbort, reject } of this.#queued.splice(0)) {
+      scope?.removeListener(onAbort)
+      reject(new StatementFailure(NOT_SENT, error))
+    }
     this.#onQuiet?.()
     this.#onDeath(this)
   }

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
+import { getEventListeners } from 'node:events'
 import { test } from 'vitest'
 import { DeadlineExceededError } from '../../db/errors.ts'
 import { Scope } from '../../db/scope.ts'
+import { SignalScope } from '../../db/signal-scope.ts'
 import { createManualClock } from '../src/manual-clock.ts'
 
 test('ends at its deadline, not a millisecond before', () => {
@@ -56,4 +58,20 @@ test('without a deadline there is no timer', () => {
   const scope = new Scope(clock, Number.POSITIVE_INFINITY)
   assert.equal(scope.deadlineAtMs, Number.POSITIVE_INFINITY)
   assert.equal(clock.pending(), 0)
+})
+
+test('a scope of a signal ends with it, whatever it was aborted with, and takes its listener away at its own end', () => {
+  const clock = createManualClock()
+  const controller = new AbortController()
+  const scope = new SignalScope(clock, controller.signal)
+  const ended = new SignalScope(clock, controller.signal)
+  ended.end()
+  assert.equal(getEventListeners(controller.signal, 'abort').length, 1)
+  const reason = new Error('left')
+  controller.abort(reason)
+  assert.equal(scope.reason, reason)
+  assert.equal(ended.reason, undefined)
+  for (const nothing of [null, 0, '']) {
+    assert.equal(new SignalScope(clock, AbortSignal.abort(nothing)).reason?.name, 'AbortError')
+  }
 })

@@ -59,6 +59,31 @@ test('a lost connection tells the running statement "unknown" and those behind i
   assert.deepEqual(raw.statements, ['SELECT 1'])
 })
 
+test('a scope that outlives its statements has none of their listeners, answered, queued or lost', async () => {
+  const { connection, raw } = await open()
+  const added: unknown[] = []
+  class WatchedScope extends Scope {
+    override addListener(listener: (reason: Error) => void): void {
+      added.push(listener)
+      super.addListener(listener)
+    }
+    override removeListener(listener: (reason: Error) => void): void {
+      added.splice(added.indexOf(listener), 1)
+      super.removeListener(listener)
+    }
+  }
+  const scope = new WatchedScope(systemClock, Number.POSITIVE_INFINITY)
+  const ask = () => connection.run('SELECT 1', [], { scope })
+  await Promise.all([ask(), ask(), ask()])
+  assert.equal(added.length, 0)
+  raw.isAnswering = false
+  const lost = [ask(), ask()]
+  assert.equal(added.length, 2)
+  raw.lose()
+  await Promise.allSettled([...lost, ask()])
+  assert.equal(added.length, 0)
+})
+
 test('#37 a ping that is not answered ends at its limit, and the connection with it', async () => {
   const { clock, connection, raw } = await open()
   raw.isAnswering = false
