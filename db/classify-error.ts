@@ -84,31 +84,59 @@ export function classifyStatementError(error: unknown, flavour: Flavour): Verdic
 /** How a failed attempt to connect is met: tried again, or told to every waiter at once. */
 export type ConnectVerdict = 'transient' | 'full' | 'credentials' | 'permanent'
 
-const CONNECT_VERDICTS: ReadonlyMap<number, ConnectVerdict> = new Map<number, ConnectVerdict>([
-  [1040, 'full'], // ER_CON_COUNT_ERROR
-  [1203, 'full'], // ER_TOO_MANY_USER_CONNECTIONS
-  [1045, 'credentials'], // ER_ACCESS_DENIED_ERROR
-  [1698, 'credentials'], // ER_ACCESS_DENIED_NO_PASSWORD_ERROR
-  [1044, 'permanent'], // ER_DBACCESS_DENIED_ERROR
-  [1049, 'permanent'], // ER_BAD_DB_ERROR
-  [1129, 'permanent'], // ER_HOST_IS_BLOCKED
-  [1130, 'permanent'], // ER_HOST_NOT_PRIVILEGED
-  [1226, 'permanent'], // ER_USER_LIMIT_REACHED
-  [1251, 'permanent'], // ER_NOT_SUPPORTED_AUTH_MODE
-  [1524, 'permanent'], // ER_PLUGIN_IS_NOT_LOADED
-  [1862, 'permanent'], // ER_MUST_CHANGE_PASSWORD_LOGIN
-  [3118, 'permanent'], // ER_ACCOUNT_HAS_BEEN_LOCKED
-  [4151, 'permanent'], // ER_ACCOUNT_HAS_BEEN_LOCKED on MariaDB
+/**
+ * Server errors of a login and of session set-up, by number, with the name that both servers' manuals give them: the
+ * driver's names are MySQL's, and the number of MariaDB's locked account is another error there. No number of a login means
+ * two things on the two servers. Those that are not here are transient.
+ */
+const CONNECT_ERRORS: ReadonlyMap<number, readonly [name: string, verdict: ConnectVerdict]> = new Map([
+  [1040, ['ER_CON_COUNT_ERROR', 'full']],
+  [1203, ['ER_TOO_MANY_USER_CONNECTIONS', 'full']],
+  [1226, ['ER_USER_LIMIT_REACHED', 'full']], // connections at a time, or anything per hour: time mends it
+  [1045, ['ER_ACCESS_DENIED_ERROR', 'credentials']], // also an account that requires TLS
+  [1698, ['ER_ACCESS_DENIED_NO_PASSWORD_ERROR', 'credentials']],
+  [3955, ['ER_ACCOUNT_BLOCKED_BY_PASSWORD_LOCK', 'credentials']], // MySQL: FAILED_LOGIN_ATTEMPTS
+  [4150, ['ER_USER_IS_BLOCKED', 'credentials']], // MariaDB: max_password_errors
+  [1044, ['ER_DBACCESS_DENIED_ERROR', 'permanent']],
+  [1049, ['ER_BAD_DB_ERROR', 'permanent']],
+  [1129, ['ER_HOST_IS_BLOCKED', 'permanent']],
+  [1130, ['ER_HOST_NOT_PRIVILEGED', 'permanent']],
+  [1251, ['ER_NOT_SUPPORTED_AUTH_MODE', 'permanent']],
+  [1275, ['ER_SERVER_IS_IN_SECURE_AUTH_MODE', 'permanent']],
+  [1524, ['ER_PLUGIN_IS_NOT_LOADED', 'permanent']],
+  [1820, ['ER_MUST_CHANGE_PASSWORD', 'permanent']], // MariaDB lets an expired password in, and then refuses statements
+  [1862, ['ER_MUST_CHANGE_PASSWORD_LOGIN', 'permanent']],
+  [3118, ['ER_ACCOUNT_HAS_BEEN_LOCKED', 'permanent']],
+  [4151, ['ER_ACCOUNT_HAS_BEEN_LOCKED', 'permanent']],
+  [3159, ['ER_SECURE_TRANSPORT_REQUIRED', 'permanent']],
+  // Set-up itself is refused: by a proxy, or by something that only looks like these servers.
+  [1064, ['ER_PARSE_ERROR', 'permanent']],
+  [1142, ['ER_TABLEACCESS_DENIED_ERROR', 'permanent']],
+  [1193, ['ER_UNKNOWN_SYSTEM_VARIABLE', 'permanent']],
+  [1227, ['ER_SPECIFIC_ACCESS_DENIED_ERROR', 'permanent']],
+  [1231, ['ER_WRONG_VALUE_FOR_VAR', 'permanent']],
 ])
 
-/** mysql2's and OpenSSL's codes for a TLS or authentication set-up that will fail the next time too. */
-const PERMANENT_CODES = /^(HANDSHAKE_|AUTH_SWITCH_|ERR_TLS_|ERR_SSL_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_)/
+/** mysql2's, OpenSSL's and our own codes for a set-up of TLS or authentication that will fail the next time too. */
+const PERMANENT_CODES =
+  /^(HANDSHAKE_|AUTH_SWITCH_|MYSQL_CLEAR_|ERR_TLS_|ERR_SSL_|ERR_OSSL_|CERT_|CRL_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|ERROR_IN_CERT_|INVALID_CA$|INVALID_PURPOSE$|PATH_LENGTH_)/
 
 /** What a failed attempt to connect means. */
 export function classifyConnectError(error: unknown): ConnectVerdict {
   const { errno, code } = asDriverError(error)
-  if (errno !== undefined && errno > 0) return CONNECT_VERDICTS.get(errno) ?? 'transient'
+  if (errno !== undefined && errno > 0) return CONNECT_ERRORS.get(errno)?.[1] ?? 'transient'
   return code !== undefined && PERMANENT_CODES.test(code) ? 'permanent' : 'transient'
+}
+
+/** From here on the two servers give the same number to different errors, and the driver knows only MySQL's. */
+const FIRST_DISPUTED_ERRNO = 4000
+
+/** A failed attempt to connect in one word: the server's, the system's or the driver's code, else the error's class. */
+export function nameConnectError(error: unknown): string {
+  const { errno, code } = asDriverError(error)
+  const fallback = error instanceof Error ? error.name : 'UNKNOWN'
+  if (errno === undefined || errno <= 0) return code ?? fallback
+  return CONNECT_ERRORS.get(errno)?.[0] ?? ((errno < FIRST_DISPUTED_ERRNO && code) || `ERRNO_${errno}`)
 }
 
 /** The fields of a driver's error that have the types they should have. */

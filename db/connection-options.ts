@@ -11,13 +11,23 @@ export interface ConnectionOptions {
   readonly tls?: TlsOptions
 }
 
-/** PEM texts, and how strictly the server's certificate is checked. */
+/** How strictly the server's certificate is checked, and with which files. */
 export interface TlsOptions {
   /** Whether the certificate must come from `ca` (or, without it, from a public authority). */
   readonly verifyCertificate: boolean
-  /** Whether the certificate must name `host`. */
+  /** Whether the certificate must name `host`: as a name, or where `host` is an address as an address. */
   readonly verifyIdentity: boolean
-  readonly ca?: string
-  readonly cert?: string
-  readonly key?: string
+  /**
+   * Asked for each new connection, so that rotated files are used without a restart. What is rejected or cannot be used
+   * (files that are just being written) leaves the last good texts in use. Absent: public authorities, no certificate of
+   * the client's own.
+   */
+  readonly texts?: () => Promise<TlsTexts>
+}
+
+/** PEM texts. `cert` and `key` come together. */
+export interface TlsTexts {
+  readonly ca?: string | undefined
+  readonly cert?: string | undefined
+  readonly key?: string | undefined
 }

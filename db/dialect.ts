@@ -78,7 +78,7 @@ export class ResilientMysqlDialect implements Dialect {
     const turn = this.#turn
     const { arePrepared = true } = options
     const { connectTimeoutMs } = pool
-    const connect = createConnector(options.connection, { clock, turn, connectTimeoutMs, arePrepared })
+    const connect = createConnector(options.connection, { clock, turn, connectTimeoutMs, arePrepared, onEvent })
     const source =
       options.strategy === 'per-request'
         ? new PerRequestSource({ connect, clock })

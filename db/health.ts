@@ -1,4 +1,4 @@
-import { asDriverError } from './classify-error.ts'
+import { nameConnectError } from './classify-error.ts'
 import type { Clock } from './clock.ts'
 import type { PoolCheck } from './pool/pool-check.ts'
 import type { PoolStats } from './pool/stats.ts'
@@ -73,7 +73,7 @@ export function toReport(check: PoolCheck, pool: PoolStats): HealthReport {
   const { checked, alive, evicted, opened, pingsMs, server, serverMs, isAnswering, lastFailure } = check
   const warnings = warningsOf(check)
   const status = isAnswering ? (warnings.length > 0 ? 'warn' : 'pass') : 'fail'
-  const reason = lastFailure === undefined ? (isAnswering ? undefined : 'NO_ANSWER') : codeOf(lastFailure)
+  const reason = lastFailure === undefined ? (isAnswering ? undefined : 'NO_ANSWER') : nameConnectError(lastFailure)
   return {
     status,
     warnings,
@@ -95,9 +95,4 @@ function warningsOf({ evicted, server, lastFailure }: PoolCheck): HealthWarning[
     ...(server ? [] : (['serverNotAsked'] as const)),
     ...(lastFailure === undefined ? [] : (['connectFailed'] as const)),
   ]
-}
-
-/** The driver's or the system's code, else the error's class: never its text. */
-function codeOf(error: unknown): string {
-  return asDriverError(error).code ?? (error instanceof Error ? error.name : 'UNKNOWN')
 }

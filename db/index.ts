@@ -1,6 +1,7 @@
 export { MAX_BATCH } from './batcher.ts'
+export { nameConnectError } from './classify-error.ts'
 export { type Clock, systemClock } from './clock.ts'
-export type { ConnectionOptions, TlsOptions } from './connection-options.ts'
+export type { ConnectionOptions, TlsOptions, TlsTexts } from './connection-options.ts'
 export { createDatabase, type Database, type DatabaseOptions } from './database.ts'
 export { type ResilientMysqlOptions, resilientMysqlDialect } from './dialect.ts'
 export {
@@ -22,6 +23,7 @@ export {
 export type { HealthReport, HealthWarning } from './health.ts'
 export { type PoolOptions, PoolOptionsError, poolSettings } from './pool/options.ts'
 export { type EvictReason, evictReasons, type PoolCounters, type PoolEvent, type PoolStats } from './pool/stats.ts'
+export { checkTexts } from './pool/tls-texts.ts'
 export type { StatementUse, UseObserver } from './pool/use-observer.ts'
 export {
   type City,

@@ -1,9 +1,18 @@
 import type { PoolOptions } from 'mysql2'
-import type { ConnectionOptions } from './connection-options.ts'
+import type { ConnectionOptions, TlsTexts } from './connection-options.ts'
 import { MAX_PREPARED_STATEMENTS } from './pool/prepared-statements.ts'
 
+/** What of a login may change while the service runs. */
+export interface Credentials {
+  readonly password: string
+  readonly texts: TlsTexts
+}
+
 /** These connection options as mysql2 wants them. */
-export function toMysqlOptions({ tls, ...connection }: ConnectionOptions, password: string): PoolOptions {
+export function toMysqlOptions(
+  { tls, ...connection }: ConnectionOptions,
+  { password, texts }: Credentials,
+): PoolOptions {
   return {
     host: connection.host,
     port: connection.port,
@@ -16,11 +25,13 @@ export function toMysqlOptions({ tls, ...connection }: ConnectionOptions, passwo
     ...(tls && {
       ssl: {
         rejectUnauthorized: tls.verifyCertificate,
-        verifyIdentity: tls.verifyIdentity,
-        ...(tls.ca && { ca: tls.ca }),
-        ...(tls.cert && { cert: tls.cert }),
-        ...(tls.key && { key: tls.key }),
+        verifyIdentity: false, // compared by `guardTls`, for addresses as well
+        ...(texts.ca && { ca: texts.ca }),
+        ...(texts.cert && { cert: texts.cert }),
+        ...(texts.key && { key: texts.key }),
       },
+      // A password in clear text (PAM, the tokens of RDS and Cloud SQL) goes to a server that has proved who it is only.
+      enableCleartextPlugin: tls.verifyCertificate,
     }),
   }
 }

@@ -1,4 +1,4 @@
-import type { ConnectionOptions, TlsOptions } from '../db/index.ts'
+import { type ConnectionOptions, checkTexts, type TlsOptions, type TlsTexts } from '../db/index.ts'
 import { type Env, quote, type Reader, withoutFinalNewline } from './setting-reader.ts'
 import { settings } from './settings.ts'
 
@@ -66,33 +66,43 @@ function fromParts(reader: Reader, env: Env, tls: TlsOptions | undefined): Conne
 
 function readTls(reader: Reader): TlsOptions | undefined {
   const mode = reader.value('DB_TLS')
+  const verifies = mode === 'verify-ca' || mode === 'verify-full'
   const [ca, cert, key] = tlsFiles.map((name) => {
     const path = reader.optional(name)
     return path === undefined ? undefined : { name, path, text: reader.file(name, path) }
   })
-  const verifies = mode === 'verify-ca' || mode === 'verify-full'
-  if (ca && !verifies) {
-    reader.problems.push({
-      name: ca.name,
-      accepted: 'unset unless DB_TLS is verify-ca or verify-full',
-      got: quote(ca.path),
-    })
+  const refuse = (file: typeof ca, accepted: string) => {
+    if (file) reader.problems.push({ name: file.name, accepted, got: quote(file.path) })
   }
+  if (!verifies) refuse(ca, 'unset unless DB_TLS is verify-ca or verify-full')
   if (mode === 'off') {
-    for (const file of [cert, key]) {
-      if (file) reader.problems.push({ name: file.name, accepted: 'unset unless DB_TLS is on', got: quote(file.path) })
-    }
+    for (const file of [cert, key]) refuse(file, 'unset unless DB_TLS is on')
     return undefined
   }
   if (!cert !== !key) {
     const name = cert ? 'DB_TLS_KEY_FILE' : 'DB_TLS_CERT_FILE'
     reader.problems.push({ name, accepted: 'set together with the other of certificate and key', got: 'nothing' })
+  } else if (cert?.text !== undefined && key?.text !== undefined) {
+    check(reader, cert, { cert: cert.text, key: key.text })
   }
-  return {
-    verifyCertificate: verifies,
-    verifyIdentity: mode === 'verify-full',
-    ...(ca?.text && { ca: ca.text }),
-    ...(cert?.text && { cert: cert.text }),
-    ...(key?.text && { key: key.text }),
+  if (verifies && ca?.text !== undefined) check(reader, ca, { ca: ca.text })
+  const strictness = { verifyCertificate: verifies, verifyIdentity: mode === 'verify-full' }
+  if (!ca && !cert) return strictness
+  const read = (file: typeof ca) => file && reader.readFile(file.path)
+  return { ...strictness, texts: async () => ({ ca: read(ca), cert: read(cert), key: read(key) }) }
+}
+
+function check(
+  reader: Reader,
+  { name, path }: { readonly name: string; readonly path: string },
+  texts: TlsTexts,
+): void {
+  try {
+    checkTexts(texts)
+  } catch (error) {
+    const accepted =
+      name === 'DB_TLS_CA_FILE' ? 'a PEM file of certificates' : "a PEM file, DB_TLS_KEY_FILE's key its own"
+    const why = error instanceof Error ? error.message : String(error)
+    reader.problems.push({ name, accepted, got: `${quote(path)}: ${why}` })
   }
 }

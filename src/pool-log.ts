@@ -1,4 +1,4 @@
-import type { Clock, EvictReason, PoolEvent } from '../db/index.ts'
+import { type Clock, type EvictReason, nameConnectError, type PoolEvent } from '../db/index.ts'
 import type { Log } from './log.ts'
 
 /** What comes in bursts is gathered for so long before its first line, in ms. */
@@ -31,8 +31,17 @@ export function logPoolEvents({
       case 'outageStarted':
         if (!outages.started(event.cause)) burst.count('outages')
         return
+      case 'connectFailed':
+        outages.failed(event.cause)
+        return
       case 'outageEnded':
         outages.ended(event)
+        return
+      case 'tlsTextsUnusable':
+        log.warn(
+          { err: event.cause, reason: wordsOf(event.cause) },
+          'the TLS files cannot be used: the last good ones are',
+        )
         return
       case 'failover':
         if (clock.now() - failoverToldAtMs < QUIET_MS) return burst.count('failovers')
@@ -50,32 +59,47 @@ export function logPoolEvents({
   }
 }
 
-/** One line when no connection can be opened any more, and one when it can; a server that comes and goes has fewer. */
+/**
+ * One line when no connection can be opened any more, one when another reason comes up meanwhile, and one when they can; a
+ * server that comes and goes has fewer.
+ */
 function createOutageLog(log: Log, clock: Clock) {
+  const told = new Set<string>()
   let toldAtMs = Number.NEGATIVE_INFINITY
-  let isTold = false
+  let latest: unknown
   let cancel = () => {}
 
-  function tell(cause: unknown): void {
-    isTold = true
+  function tell(): void {
+    told.add(nameConnectError(latest))
     toldAtMs = clock.now()
-    log.warn({ err: cause }, 'no new connection to the database')
+    log.warn({ err: latest, reason: wordsOf(latest) }, 'no new connection to the database')
   }
 
   return {
     /** Whether it was told at once. */
     started(cause: unknown): boolean {
+      latest = cause
       const isNews = clock.now() - toldAtMs >= QUIET_MS
-      if (isNews) tell(cause)
-      else cancel = clock.schedule(LONG_OUTAGE_MS, () => tell(cause), { isUpkeep: true })
+      if (isNews) tell()
+      else cancel = clock.schedule(LONG_OUTAGE_MS, tell)
       return isNews
+    },
+    failed(cause: unknown): void {
+      latest = cause
+      if (told.size > 0 && !told.has(nameConnectError(cause))) tell()
     },
     ended({ durationMs, attempts }: { readonly durationMs: number; readonly attempts: number }): void {
       cancel()
-      if (isTold) log.info({ ms: Math.round(durationMs), attempts }, 'connected to the database again')
-      isTold = false
+      if (told.size > 0) log.info({ ms: Math.round(durationMs), attempts }, 'connected to the database again')
+      told.clear()
     },
   }
+}
+
+/** What server, system or driver say of a failed login: no statement of a caller is part of it. */
+function wordsOf(cause: unknown): string {
+  if (!(cause instanceof Error)) return String(cause)
+  return cause.cause === undefined ? cause.message : `${cause.message}: ${wordsOf(cause.cause)}`
 }
 
 function createBurstLog(log: Log, clock: Clock) {

@@ -143,12 +143,14 @@ export const settings = {
   },
   DB_NAME: { about: 'The schema.', accepted: 'a text', hasFile: true, parse: anyText },
   DB_TLS: {
-    about: '`require` encrypts; `verify-ca` also checks the certificate; `verify-full` its host name too.',
+    about:
+      '`require` encrypts; `verify-ca` also checks the certificate; `verify-full` also that it names the host, or has its address.',
     ...choice('off', 'require', 'verify-ca', 'verify-full'),
     fallback: 'off',
   },
   DB_TLS_CA_FILE: {
-    about: 'The authorities to trust, instead of the public ones; with `verify-ca` or `verify-full`.',
+    about:
+      'The authorities to trust, instead of the public ones; with `verify-ca` or `verify-full`. Read again, as the next two, for each new connection.',
     accepted: 'the path of a PEM file',
     parse: anyText,
   },

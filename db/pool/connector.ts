@@ -2,11 +2,14 @@ import { createPool } from 'mysql2'
 import { classifyConnectError } from '../classify-error.ts'
 import type { Clock } from '../clock.ts'
 import type { ConnectionOptions } from '../connection-options.ts'
-import { toMysqlOptions } from '../mysql-options.ts'
+import { type Credentials, toMysqlOptions } from '../mysql-options.ts'
 import { setUpSession } from '../session.ts'
 import { Connection } from './connection.ts'
 import type { LoopTurn } from './loop-turn.ts'
 import type { MysqlConnection, MysqlFactory } from './mysql-connection.ts'
+import type { PoolEvent } from './stats.ts'
+import { guardTls, type UnguardedPool } from './tls-guard.ts'
+import { createTextsReader } from './tls-texts.ts'
 
 /** Opens connections that are ready for callers. */
 export type Connect = (onDeath: OnDeath) => Promise<Connection>
@@ -16,20 +19,22 @@ export interface ConnectorDependencies {
   readonly turn: LoopTurn
   readonly connectTimeoutMs: number
   readonly arePrepared: boolean
+  readonly onEvent: (event: PoolEvent) => void
 }
 
 /**
- * Makes `Connect` out of mysql2 pools, used as factories only. The password is asked for each connection; a new one
- * means a new mysql2 pool, since a pool's password cannot be changed.
+ * Makes `Connect` out of mysql2 pools, used as factories only. Password and TLS texts are asked for each connection; a
+ * change of them means a new mysql2 pool, since a pool's own cannot be changed.
  */
 export function createConnector(options: ConnectionOptions, deps: ConnectorDependencies): Connect {
-  const { clock, connectTimeoutMs } = deps
+  const { clock, connectTimeoutMs, onEvent } = deps
+  const readTexts = createTextsReader(options.tls, (cause) => onEvent({ name: 'tlsTextsUnusable', cause }))
   let factory: Factory | undefined
 
   const current = async () => {
-    const password = await options.password()
-    if (factory?.password !== password) {
-      factory = { password, pool: createFactory(options, password, connectTimeoutMs) }
+    const [password, texts] = await Promise.all([options.password(), readTexts()])
+    if (factory?.password !== password || factory.texts !== texts) {
+      factory = { password, texts, pool: createFactory(options, { password, texts }, connectTimeoutMs) }
     }
     return factory
   }
@@ -59,9 +64,8 @@ class PasswordChangedError extends Error {
   override readonly name = 'PasswordChangedError'
 }
 
-/** A mysql2 pool and the password that it logs in with. */
-interface Factory {
-  readonly password: string
+/** A mysql2 pool and what it logs in with. */
+interface Factory extends Credentials {
   readonly pool: MysqlFactory
 }
 
@@ -100,15 +104,17 @@ function openConnection(pool: MysqlFactory, deps: ConnectorDependencies, onDeath
   })
 }
 
-function createFactory(options: ConnectionOptions, password: string, connectTimeoutMs: number): MysqlFactory {
+function createFactory(options: ConnectionOptions, credentials: Credentials, connectTimeoutMs: number): MysqlFactory {
   // Without a limit, since ours counts; what is typed here structurally is what mysql2 has.
-  return createPool({
-    ...toMysqlOptions(options, password),
+  const pool = createPool({
+    ...toMysqlOptions(options, credentials),
     connectionLimit: 0,
     connectTimeout: connectTimeoutMs,
     keepAliveInitialDelay: TCP_KEEPALIVE_MS,
     gracefulEnd: true,
-  }) as unknown as MysqlFactory
+  }) as unknown as UnguardedPool
+  const { tls, host } = options
+  return tls ? guardTls(pool, tls.verifyIdentity ? host : undefined) : pool
 }
 
 /** Idle time before TCP asks by itself; the operating system's default is two hours. */

@@ -117,7 +117,7 @@ export class Opener {
     } catch (error) {
       gate.failed()
       this.#lastFailure = error
-      onEvent({ name: 'connectFailed' })
+      onEvent({ name: 'connectFailed', cause: error })
       if (!this.#outage) onEvent({ name: 'outageStarted', cause: error })
       this.#outage ??= { sinceMs: startedAtMs, attempts: 0 }
       this.#outage.attempts += 1

@@ -29,11 +29,13 @@ export type EvictReason = (typeof evictReasons)[number]
 /** What happened, for logs and metrics. None comes with every statement. */
 export type PoolEvent =
   | { readonly name: 'opened'; readonly durationMs: number }
-  | { readonly name: 'connectFailed' }
+  | { readonly name: 'connectFailed'; readonly cause: unknown }
   | { readonly name: 'pinged'; readonly durationMs: number; readonly isAlive: boolean }
   | { readonly name: 'evicted'; readonly reason: EvictReason; readonly idleMs: number }
   | { readonly name: 'outageStarted'; readonly cause: unknown }
   | { readonly name: 'outageEnded'; readonly durationMs: number; readonly attempts: number }
+  /** The TLS texts cannot be read or used; the last good ones are used on. Once until they can. */
+  | { readonly name: 'tlsTextsUnusable'; readonly cause: unknown }
   | { readonly name: 'failover' }
   | { readonly name: 'refused' }
   | { readonly name: 'acquireTimeout' }
@@ -90,6 +92,7 @@ export function countEvent(counters: PoolCounters, event: PoolEvent): PoolCounte
     case 'pinged':
     case 'outageStarted':
     case 'outageEnded':
+    case 'tlsTextsUnusable':
       return counters
   }
 }

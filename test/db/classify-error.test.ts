@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'vitest'
-import { asDriverError, classifyConnectError, classifyStatementError, type Flavour } from '../../db/classify-error.ts'
+import {
+  asDriverError,
+  classifyConnectError,
+  classifyStatementError,
+  type Flavour,
+  nameConnectError,
+} from '../../db/classify-error.ts'
 
 function outcomes(flavour: Flavour, numbers: readonly number[]): string[] {
   return numbers.map((errno) => {
@@ -65,18 +71,38 @@ test("texts are never looked at, nor numbers that are no server's", () => {
 
 test('a failed attempt to connect is tried again unless time will not mend it', () => {
   const verdicts = (errors: readonly object[]) => errors.map(classifyConnectError)
-  assert.deepEqual(verdicts([{ errno: 1040 }, { errno: 1203 }]), ['full', 'full'])
-  assert.deepEqual(verdicts([{ errno: 1045 }, { errno: 1698 }]), ['credentials', 'credentials'])
-  const permanent = [1044, 1049, 1129, 1130, 1226, 1251, 1524, 1862, 3118, 4151]
-  assert.deepEqual(verdicts(permanent.map((errno) => ({ errno }))), Array(10).fill('permanent'))
+  const all = (numbers: readonly number[], verdict: string) =>
+    assert.deepEqual(verdicts(numbers.map((errno) => ({ errno }))), Array(numbers.length).fill(verdict))
+  all([1040, 1203, 1226], 'full')
+  all([1045, 1698, 3955, 4150], 'credentials')
+  all([1044, 1049, 1129, 1130, 1251, 1275, 1524, 1820, 1862, 3118, 4151, 3159], 'permanent')
+  all([1064, 1142, 1193, 1227, 1231], 'permanent')
   assert.deepEqual(verdicts([{ errno: 1053 }, { errno: 3032 }]), ['transient', 'transient'])
-  for (const code of ['HANDSHAKE_NO_SSL_SUPPORT', 'ERR_TLS_CERT_ALTNAME_INVALID', 'CERT_HAS_EXPIRED']) {
+  for (const code of [
+    'HANDSHAKE_NO_SSL_SUPPORT',
+    'ERR_TLS_CERT_ALTNAME_INVALID',
+    'CERT_HAS_EXPIRED',
+    'MYSQL_CLEAR_PASSWORD_NOT_ENABLED',
+  ]) {
     assert.equal(classifyConnectError({ code }), 'permanent', code)
   }
   for (const code of ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'ETIMEDOUT', 'PROTOCOL_CONNECTION_LOST']) {
     assert.equal(classifyConnectError({ code, errno: -111 }), 'transient', code)
   }
   assert.equal(classifyConnectError(new Error('not connected in 1000 ms')), 'transient')
+})
+
+test('a failed login has the name that its server gives it, and none that is another error there', () => {
+  // As the driver has them: MySQL's names, whatever server answers.
+  const locked = { errno: 4151, code: 'ER_BULK_PARSER_INCOMPLETE_ESCAPE_SEQUENCE' }
+  assert.equal(nameConnectError(locked), 'ER_ACCOUNT_HAS_BEEN_LOCKED')
+  assert.equal(nameConnectError({ errno: 1045, code: 'ER_ACCESS_DENIED_ERROR' }), 'ER_ACCESS_DENIED_ERROR')
+  assert.equal(nameConnectError({ errno: 3032, code: 'ER_SERVER_OFFLINE_MODE' }), 'ER_SERVER_OFFLINE_MODE')
+  assert.equal(nameConnectError({ errno: 4200, code: 'ER_OF_MYSQL' }), 'ERRNO_4200')
+  assert.equal(nameConnectError({ errno: 1999, code: undefined }), 'ERRNO_1999')
+  assert.equal(nameConnectError({ errno: -111, code: 'ECONNREFUSED' }), 'ECONNREFUSED')
+  assert.equal(nameConnectError(new TypeError('secret')), 'TypeError')
+  assert.equal(nameConnectError('secret'), 'UNKNOWN')
 })
 
 test('fields of a wrong type are not taken', () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'vitest'
 import { ConfigError, parseConfig } from '../../src/config.ts'
+import { createAuthority } from '../support/certificates.ts'
 
 const noFiles = (path: string): string => {
   throw Object.assign(new Error(`no ${path}`), { code: 'ENOENT' })
@@ -200,22 +201,43 @@ test('names the file that cannot be read', () => {
 })
 
 const DATABASE_URL = 'mysql://u@h/n'
-const pem = (path: string) => `pem of ${path}\n`
+const authority = createAuthority('an authority')
+const client = authority.issue({ commonName: 'client' })
+const pemFiles: Readonly<Record<string, string>> = { '/ca': authority.cert, '/c': client.cert, '/k': client.key }
+const pem = (path: string) => pemFiles[path] ?? noFiles(path)
 
-test('has no TLS unless asked, and as strict as asked', () => {
+test('has no TLS unless asked, and as strict as asked', async () => {
   assert.equal(connectionOf({ DATABASE_URL }).tls, undefined)
   assert.equal(connectionOf({ DATABASE_URL, DB_TLS: 'off' }).tls, undefined)
   const strictness = { verifyCertificate: false, verifyIdentity: false }
   assert.deepEqual(connectionOf({ DATABASE_URL, DB_TLS: 'require' }).tls, strictness)
   assert.deepEqual(connectionOf({ DATABASE_URL, DB_TLS: 'verify-ca' }).tls, { ...strictness, verifyCertificate: true })
-  const files = { DB_TLS_CA_FILE: '/ca', DB_TLS_CERT_FILE: '/cert', DB_TLS_KEY_FILE: '/key' }
-  assert.deepEqual(connectionOf({ DATABASE_URL, DB_TLS: 'verify-full', ...files }, pem).tls, {
-    verifyCertificate: true,
-    verifyIdentity: true,
-    ca: 'pem of /ca',
-    cert: 'pem of /cert',
-    key: 'pem of /key',
-  })
+  const paths = { DB_TLS_CA_FILE: '/ca', DB_TLS_CERT_FILE: '/c', DB_TLS_KEY_FILE: '/k' }
+  const { texts, ...strict } = connectionOf({ DATABASE_URL, DB_TLS: 'verify-full', ...paths }, pem).tls ?? {}
+  assert.deepEqual(strict, { verifyCertificate: true, verifyIdentity: true })
+  assert.deepEqual(await texts?.(), { ca: authority.cert, ...client })
+})
+
+test('reads the TLS files again each time: certificates are rotated by changing them', async () => {
+  const files: Record<string, string> = { ...pemFiles }
+  const { tls } = connectionOf(
+    { DATABASE_URL, DB_TLS: 'verify-ca', DB_TLS_CA_FILE: '/ca' },
+    (path) => files[path] ?? noFiles(path),
+  )
+  const next = createAuthority('the next one').cert
+  files['/ca'] = next
+  assert.equal((await tls?.texts?.())?.ca, next)
+})
+
+test('refuses TLS files that hold something else, and says which', () => {
+  const files: Record<string, string> = { '/ca': 'hello', '/c': client.cert, '/k': authority.issue({}).key }
+  const paths = { DB_TLS_CA_FILE: '/ca', DB_TLS_CERT_FILE: '/c', DB_TLS_KEY_FILE: '/k' }
+  const problems = problemsOf({ DATABASE_URL, DB_TLS: 'verify-ca', ...paths }, (path) => files[path] ?? '')
+  assert.deepEqual(
+    problems.map(({ name }) => name),
+    ['DB_TLS_CERT_FILE', 'DB_TLS_CA_FILE'],
+  )
+  assert.match(problems[1]?.got ?? '', /^"\/ca": ca has no whole PEM certificate/)
 })
 
 test('refuses TLS settings that would have no effect', () => {

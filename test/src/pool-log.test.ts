@@ -21,7 +21,7 @@ const refused = Object.assign(new Error('connect ECONNREFUSED db.internal'), { c
 test('an outage is one line at its start, with the cause, and one at its end', () => {
   const { lines, report } = setUp()
   report({ name: 'outageStarted', cause: refused })
-  report({ name: 'connectFailed' }, 20)
+  report({ name: 'connectFailed', cause: refused }, 20)
   report({ name: 'outageEnded', durationMs: 12_345.6, attempts: 21 })
   assert.deepEqual(
     lines.map(({ level, err, ms, attempts }) => ({ level, err, ms, attempts })),

@@ -1,0 +1,48 @@
+import { checkServerIdentity, type TLSSocket } from 'node:tls'
+import type { MysqlFactory } from './mysql-connection.ts'
+
+/** What is used of mysql2's pool and connections beyond their documented faces; named in the contract test. */
+export interface UnguardedPool extends MysqlFactory {
+  readonly _allConnections: { readonly length: number; get(index: number): UnguardedConnection | undefined }
+}
+interface UnguardedConnection {
+  readonly stream: TLSSocket
+  /** Called when the server has agreed to TLS; `onSecure` without an error sends the credentials. */
+  startTLS: (onSecure: (error?: Error) => void) => void
+}
+
+/**
+ * A mysql2 pool whose connections compare the server's certificate with `host` (undefined: with nothing) before anything
+ * secret is sent. mysql2's own comparison is against "localhost" where the host is an address, and skips resumed sessions.
+ * Errors of TLS keep their own code: mysql2 calls a lost connection and a wrong certificate the same.
+ */
+export function guardTls(pool: UnguardedPool, host: string | undefined): MysqlFactory {
+  return {
+    getConnection(callback) {
+      let tlsCode: string | undefined
+      pool.getConnection((error, connection) => {
+        if (error instanceof Error && tlsCode !== undefined) Object.assign(error, { code: tlsCode })
+        callback(error, connection)
+      })
+      // Its socket was opened in this turn of the event loop: nothing can have been sent or received yet.
+      const connection = pool._allConnections.get(pool._allConnections.length - 1)
+      if (typeof connection?.startTLS !== 'function' || Object.hasOwn(connection, 'startTLS')) {
+        connection?.stream.destroy()
+        throw new TypeError('this version of mysql2 starts TLS in another way: the certificate cannot be checked')
+      }
+      const startTls = connection.startTLS
+      connection.startTLS = (onSecure) => {
+        startTls.call(connection, (failure) => {
+          const error = failure ?? (host === undefined ? undefined : identityError(host, connection.stream))
+          tlsCode = (error as NodeJS.ErrnoException | undefined)?.code
+          onSecure(error)
+        })
+      }
+    },
+  }
+}
+
+/** `undefined` when the certificate names `host`. The zone of an address (`fe80::1%eth0`) is this machine's own. */
+function identityError(host: string, socket: TLSSocket): Error | undefined {
+  return checkServerIdentity(host.replace(/%.*$/, ''), socket.getPeerCertificate(true))
+}
