@@ -7,6 +7,7 @@ import { type Connection, StatementFailure } from './pool/connection.ts'
 import type { ConnectionSource } from './pool/connection-source.ts'
 import type { PoolEvent } from './pool/stats.ts'
 import type { UseObserver } from './pool/use-observer.ts'
+import { type Preparable, toPreparable } from './preparable.ts'
 import { pauseBeforeReplay } from './replay-pause.ts'
 import type { Scope } from './scope.ts'
 import { type StatementKind, statementKind } from './statement-kind.ts'
@@ -36,6 +37,8 @@ interface Statement {
   readonly sql: string
   readonly parameters: readonly unknown[]
   readonly kind: StatementKind
+  /** How it may be prepared; absent: not at all. */
+  readonly toPreparable?: (() => Preparable | undefined) | undefined
   /** Of its lease. Later ones may depend on what it did to the session, LAST_INSERT_ID() for one. */
   readonly isFirst: boolean
 }
@@ -74,7 +77,7 @@ export class Lease implements DatabaseConnection {
     const { flavour } = this.#held().session
     const { kind } = query.query
     const startedAtMs = clock.now()
-    return this.#run(query.sql, query.parameters, statementKind(query)).then(
+    return this.#run(query.sql, query.parameters, statementKind(query), () => toPreparable(query.query)).then(
       (result) => {
         observer.ran({ flavour, kind, ms: clock.now() - startedAtMs })
         return toQueryResult<R>(result)
@@ -178,16 +181,28 @@ export class Lease implements DatabaseConnection {
     this.#deps.source.release(connection, { isTransactionOpen, isDirty: this.#isDirty })
   }
 
-  #run(sql: string, parameters: readonly unknown[], kind: StatementKind): Promise<unknown> {
+  #run(
+    sql: string,
+    parameters: readonly unknown[],
+    kind: StatementKind,
+    toPreparable?: () => Preparable | undefined,
+  ): Promise<unknown> {
     const isFirst = !this.#isPinned
     this.#isPinned = true
     if (kind === 'other') this.#isDirty = true
-    const statement: Statement = { sql, parameters, kind, isFirst }
+    // What was set in the session (SQL modes, collations) would be of no effect on a statement prepared before.
+    const statement: Statement = {
+      sql,
+      parameters,
+      kind,
+      isFirst,
+      toPreparable: this.#isDirty ? undefined : toPreparable,
+    }
     return this.#attempt(statement).catch((error) => this.#recover(error, statement))
   }
 
-  #attempt({ sql, parameters, kind }: Statement): Promise<unknown> {
-    return this.#held().run(sql, parameters, { scope: this.#scope, mayPrepare: kind !== 'other' })
+  #attempt({ sql, parameters, toPreparable }: Statement): Promise<unknown> {
+    return this.#held().run(sql, parameters, { scope: this.#scope, toPreparable })
   }
 
   /** Runs the statement again as long as that is certain to be harmless; else throws what its caller shall see. */

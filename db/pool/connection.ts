@@ -1,10 +1,11 @@
 import { classifyStatementError, type Flavour, type Verdict } from '../classify-error.ts'
 import type { Clock } from '../clock.ts'
+import type { Preparable } from '../preparable.ts'
 import type { Scope } from '../scope.ts'
 import { SESSION_SETTINGS } from '../session.ts'
 import type { LoopTurn } from './loop-turn.ts'
-import type { MysqlConnection, MysqlStatement } from './mysql-connection.ts'
-import { PreparedStatements, toBoundParameters } from './prepared-statements.ts'
+import type { ColumnDefinition, MysqlConnection, MysqlStatement } from './mysql-connection.ts'
+import { areSameInBoth, PreparedStatements, toBoundParameters } from './prepared-statements.ts'
 
 /** Who a session is at its server, as read when it was set up. */
 export interface Session {
@@ -34,11 +35,17 @@ export class StatementFailure extends Error {
 const NOT_SENT: Verdict = { outcome: 'notSent', isSessionUsable: false, isWrongServer: false }
 const UNKNOWN: Verdict = { outcome: 'unknown', isSessionUsable: false, isWrongServer: false }
 
+/** The values of a statement that may be prepared. */
+interface BoundValues {
+  readonly values: readonly unknown[]
+  readonly toPreparable: () => Preparable | undefined
+}
+
 interface PendingStatement {
   readonly sql: string
   readonly parameters: readonly unknown[]
   /** For a prepared statement; undefined: it goes as text. */
-  readonly bound: readonly unknown[] | undefined
+  readonly bound: BoundValues | undefined
   readonly scope: Scope | undefined
   readonly resolve: (result: unknown) => void
   readonly reject: (reason: unknown) => void
@@ -50,8 +57,8 @@ interface PendingStatement {
 /** How a statement runs. */
 export interface RunOptions {
   readonly scope?: Scope | undefined
-  /** Whether it may be prepared: what Kysely built, not raw SQL, which may be something that no server prepares. */
-  readonly mayPrepare?: boolean
+  /** How it may be prepared, if at all; absent: it goes as text. */
+  readonly toPreparable?: (() => Preparable | undefined) | undefined
 }
 
 export interface ConnectionDependencies {
@@ -90,7 +97,7 @@ export class Connection {
 
   constructor(raw: MysqlConnection, session: Session, { clock, turn, onDeath, arePrepared }: ConnectionDependencies) {
     this.#raw = raw
-    this.#prepared = new PreparedStatements(raw)
+    this.#prepared = new PreparedStatements(raw, session.flavour)
     this.session = session
     this.#clock = clock
     this.#turn = turn
@@ -140,8 +147,9 @@ export class Connection {
    * Runs one statement; several queue. Rejects with a `StatementFailure`, or with the scope's reason as soon as the scope
    * is aborted: the statement may run on then, and the connection stays busy.
    */
-  run(sql: string, parameters: readonly unknown[], { scope, mayPrepare }: RunOptions = {}): Promise<unknown> {
-    const bound = mayPrepare && this.#arePrepared ? toBoundParameters(parameters) : undefined
+  run(sql: string, parameters: readonly unknown[], { scope, toPreparable }: RunOptions = {}): Promise<unknown> {
+    const values = toPreparable && this.#arePrepared ? toBoundParameters(parameters) : undefined
+    const bound = values && toPreparable && { values, toPreparable }
     return new Promise((resolve, reject) => {
       const statement = { sql, parameters, bound, scope, resolve, reject, onAbort: reject, isSent: false }
       scope?.addListener(reject) // its time can be up before its turn comes
@@ -244,7 +252,8 @@ export class Connection {
     }
     this.#running = statement
     this.#startedAtMs = this.#clock.now()
-    const prepared = statement.bound ? this.#prepared.find(statement.sql) : undefined
+    const { sql, parameters, bound } = statement
+    const prepared = bound && this.#prepared.find(sql, parameters, bound.toPreparable)
     if (prepared === 'new') this.#prepare(statement)
     else this.#send(statement, prepared)
   }
@@ -257,26 +266,31 @@ export class Connection {
         this.#quiet(statement) // its caller has been told
       else {
         // Whatever the server has against preparing it: as text it runs, or gets the error that is its own.
-        this.#prepared.add(statement.sql, prepared ?? 'unpreparable')
-        this.#send(statement, prepared)
+        this.#send(statement, this.#prepared.add(statement.sql, statement.parameters, prepared))
       }
     })
   }
 
   #send(statement: PendingStatement, prepared: MysqlStatement | undefined): void {
-    const onAnswer = (error: unknown, result?: unknown) => {
-      if (!error) this.#answered(statement, result)
+    const onAnswer = (error: unknown, result?: unknown, columns?: readonly ColumnDefinition[]) => {
+      if (!error && prepared && columns && !areSameInBoth(columns)) {
+        this.#prepared.refuse(statement.sql)
+        this.#sendAgain(statement) // a SELECT: what can be prepared and brings rows is no other
+      } else if (!error) this.#answered(statement, result)
       // Called before query() has returned: mysql2 refused it, nothing was written.
       else if (!statement.isSent) this.#failed(statement, error, NOT_SENT)
-      else if (prepared && this.#prepared.forgetIfLost(statement.sql, error)) {
-        if (statement.scope?.reason)
-          this.#quiet(statement) // its caller has been told
-        else this.#send(statement, undefined)
-      } else this.#failed(statement, error, this.#classify(error))
+      else if (prepared && this.#prepared.forgetIfLost(statement.sql, error)) this.#sendAgain(statement)
+      else this.#failed(statement, error, this.#classify(error))
     }
-    if (prepared && statement.bound) prepared.execute(statement.bound, onAnswer)
+    if (prepared && statement.bound) prepared.execute(statement.bound.values, onAnswer)
     else this.#raw.query(statement.sql, statement.parameters, onAnswer)
     statement.isSent = true
+  }
+
+  /** As text, unless its caller has left, and so been told. */
+  #sendAgain(statement: PendingStatement): void {
+    if (statement.scope?.reason) this.#quiet(statement)
+    else this.#send(statement, undefined)
   }
 
   #classify(error: unknown): Verdict {

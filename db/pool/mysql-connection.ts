@@ -16,7 +16,16 @@ export interface MysqlConnection {
 }
 
 export interface MysqlStatement {
+  /** As the server described them at PREPARE. */
+  readonly parameters: readonly ColumnDefinition[]
   execute(parameters: readonly unknown[], callback: MysqlCallback): unknown
+}
+
+/** A column or a parameter, numbers as in the protocol. */
+export interface ColumnDefinition {
+  readonly columnType: number
+  readonly characterSet: number
+  readonly flags: number
 }
 
 interface MysqlSocket {
@@ -28,7 +37,7 @@ interface MysqlQuery {
   stream(options?: { highWaterMark?: number }): AsyncIterable<unknown> & { destroy(error?: Error): void }
 }
 
-type MysqlCallback = (error: unknown, result?: unknown) => void
+type MysqlCallback = (error: unknown, result?: unknown, columns?: readonly ColumnDefinition[]) => void
 
 /** What the pool uses of `mysql2.createPool`: only as a factory; its own queue and idle list stay empty. */
 export interface MysqlFactory {

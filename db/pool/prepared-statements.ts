@@ -1,14 +1,26 @@
 import mysql from 'mysql2'
-import type { MysqlConnection, MysqlStatement } from './mysql-connection.ts'
+import type { Flavour } from '../classify-error.ts'
+import type { Preparable } from '../preparable.ts'
+import type { ColumnDefinition, MysqlConnection, MysqlStatement } from './mysql-connection.ts'
 
 /** Most statements prepared on one connection: all sessions of a server share `max_prepared_stmt_count`, 16,382. */
 export const MAX_PREPARED_STATEMENTS = 32
 
-/** The server has lost its side of a statement: a DDL, a failover, a proxy. It was not run. */
-const FORGOTTEN = new Set([1243, 1615]) // ER_UNKNOWN_STMT_HANDLER, ER_NEED_REPREPARE
+/**
+ * What EXECUTE answers where the text would run, or be refused in other words. Nothing of it was run: the server has lost
+ * its side of the statement (a DDL, a failover, a proxy), or cannot convert a value to its column's character set.
+ */
+const ONLY_PREPARED = new Set([1243, 1615, 3988]) // ER_UNKNOWN_STMT_HANDLER, ER_NEED_REPREPARE, ER_CANNOT_CONVERT_STRING
 
-/** What is known of a text on this connection. */
-type Entry = MysqlStatement | 'seen' | 'unpreparable'
+/** A statement that the server has, and what it takes. */
+interface Prepared extends Preparable {
+  readonly statement: MysqlStatement
+  /** By the server's word; undefined where it takes each value as its literal. */
+  readonly kinds: readonly ValueKind[] | undefined
+}
+
+/** What is known of a text on this connection: that it came once, how it may be prepared, that it is, or never will be. */
+type Entry = 'seen' | Preparable | Prepared | 'unpreparable'
 
 /**
  * The statements prepared on one connection. A text is prepared when it comes the second time, so that one that never
@@ -16,31 +28,63 @@ type Entry = MysqlStatement | 'seen' | 'unpreparable'
  */
 export class PreparedStatements {
   readonly #raw: MysqlConnection
+  readonly #flavour: Flavour
   readonly #entries = new Map<string, Entry>()
 
-  constructor(raw: MysqlConnection) {
+  constructor(raw: MysqlConnection, flavour: Flavour) {
     this.#raw = raw
+    this.#flavour = flavour
   }
 
-  /** The statement; `new` when it is to be prepared; undefined when it goes as text. */
-  find(sql: string): MysqlStatement | 'new' | undefined {
+  /**
+   * The statement; `new` when it is to be prepared; undefined when it goes as text. `toPreparable` is asked once a text:
+   * what it answers depends on nothing else.
+   */
+  find(
+    sql: string,
+    parameters: readonly unknown[],
+    toPreparable: () => Preparable | undefined,
+  ): MysqlStatement | 'new' | undefined {
     const entry = this.#entries.get(sql)
     if (entry === undefined) {
       this.#set(sql, 'seen')
       return undefined
     }
-    if (entry === 'seen') return 'new'
+    if (entry === 'seen') {
+      const preparable = toPreparable()
+      this.#set(sql, preparable ?? 'unpreparable')
+      return preparable && 'new'
+    }
     if (this.#entries.size === MAX_PREPARED_STATEMENTS) this.#set(sql, entry) // used last, so closed last
-    return entry === 'unpreparable' ? undefined : entry
+    if (entry === 'unpreparable') return undefined
+    if (!isPrepared(entry)) return 'new' // the last one who tried has left
+    return takes(entry, parameters) ? entry.statement : undefined
   }
 
-  add(sql: string, statement: MysqlStatement | 'unpreparable'): void {
-    this.#set(sql, statement)
+  /** Keeps what PREPARE has given; undefined when that is nothing, or these values have to go as text all the same. */
+  add(sql: string, parameters: readonly unknown[], statement: MysqlStatement | undefined): MysqlStatement | undefined {
+    const preparable = this.#entries.get(sql)
+    if (!statement || typeof preparable !== 'object') {
+      this.refuse(sql)
+      return undefined
+    }
+    // Only MySQL gives a parameter a type at PREPARE, keeps it, and converts each value to it: `name = ?` compares numbers
+    // for ever after it was executed with one. MariaDB takes each value as it comes.
+    const kinds = this.#flavour === 'mysql' ? statement.parameters.map(toValueKind) : undefined
+    const entry: Prepared = { statement, integersAtEnd: preparable.integersAtEnd, kinds }
+    this.#set(sql, entry)
+    return takes(entry, parameters) ? statement : undefined
   }
 
-  /** Whether `error` says that the server no longer knows the statement; then it is prepared again later on. */
+  /** The text is never prepared again: the server does not, or its answer would be read as another. */
+  refuse(sql: string): void {
+    this.#close(sql)
+    this.#set(sql, 'unpreparable')
+  }
+
+  /** Whether `error` is one that only the prepared statement has; then it is prepared again later on. */
   forgetIfLost(sql: string, error: unknown): boolean {
-    if (!FORGOTTEN.has((error as { errno?: unknown }).errno as number)) return false
+    if (!ONLY_PREPARED.has((error as { errno?: unknown }).errno as number)) return false
     this.#entries.delete(sql)
     this.#raw.unprepare(sql)
     return true
@@ -55,20 +99,91 @@ export class PreparedStatements {
     this.#entries.delete(sql)
     const [oldest] = this.#entries.size === MAX_PREPARED_STATEMENTS ? this.#entries.keys() : []
     if (oldest !== undefined) {
-      if (typeof this.#entries.get(oldest) === 'object') this.#raw.unprepare(oldest)
+      this.#close(oldest)
       this.#entries.delete(oldest)
     }
     this.#entries.set(sql, entry)
   }
+
+  #close(sql: string): void {
+    const entry = this.#entries.get(sql)
+    if (typeof entry === 'object' && isPrepared(entry)) this.#raw.unprepare(sql)
+  }
 }
 
-/** From here on a DOUBLE, as which mysql2 sends numbers, turns into a text of another form: 1e15. */
-const MAX_NUMBER = 1e15
+function isPrepared(entry: Preparable | Prepared): entry is Prepared {
+  return 'statement' in entry
+}
+
+/** What a parameter can be without any conversion at the server. */
+type ValueKind = 'integer' | 'text' | 'bytes' | 'none'
+
+const LONGLONG = 8
+const BINARY = 63
+/** BLOB and TEXT of all sizes, VARCHAR and CHAR; JSON, ENUM, SET and the times are converted. */
+const isString = (type: number) => type >= 249 && type <= 254
+
+function toValueKind({ columnType, characterSet }: ColumnDefinition): ValueKind {
+  if (columnType === LONGLONG) return 'integer'
+  if (!isString(columnType)) return 'none'
+  return characterSet === BINARY ? 'bytes' : 'text'
+}
+
+function kindOf(value: unknown): ValueKind {
+  if (typeof value === 'string') return 'text'
+  return typeof value === 'object' ? 'bytes' : 'integer'
+}
+
+/** Whether these values, each of which `toBoundParameters` has let through, mean the same in this statement as in text. */
+function takes({ integersAtEnd, kinds }: Prepared, parameters: readonly unknown[]): boolean {
+  const firstInteger = parameters.length - integersAtEnd
+  for (let index = 0; index < parameters.length; index += 1) {
+    const value = parameters[index]
+    if (value === null ? index >= firstInteger : !fits(kindOf(value), kinds?.[index], index >= firstInteger))
+      return false
+  }
+  return true
+}
+
+function fits(kind: ValueKind, wanted: ValueKind | undefined, isLimit: boolean): boolean {
+  return (!isLimit || kind === 'integer') && (wanted === undefined || kind === wanted)
+}
+
+/** Values in rows that both protocols carry, or mysql2 reads, alike. Not: FLOAT, DOUBLE, DATE, DATETIME, TIME, GEOMETRY. */
+const SAME_IN_BOTH = new Set([
+  1, // TINY
+  2, // SHORT
+  3, // LONG
+  6, // NULL
+  7, // TIMESTAMP
+  LONGLONG,
+  9, // INT24
+  13, // YEAR
+  15, // VARCHAR
+  16, // BIT
+  245, // JSON
+  246, // NEWDECIMAL
+  247, // ENUM
+  248, // SET
+  249, // TINY_BLOB
+  250, // MEDIUM_BLOB
+  251, // LONG_BLOB
+  252, // BLOB
+  253, // VAR_STRING
+  254, // STRING
+])
+const ZEROFILL = 64
+
+/** Whether rows of these columns are the same values, whichever protocol brought them. */
+export function areSameInBoth(columns: readonly ColumnDefinition[]): boolean {
+  return columns.every(({ columnType, flags }) => SAME_IN_BOTH.has(columnType) && !(flags & ZEROFILL))
+}
+
 const MAX_BIGINT = 2n ** 63n
 
 /**
- * The parameters as a prepared statement takes them; undefined where there are none, or where one would mean something
- * else than in the text: a fraction is a DECIMAL there, and LIMIT takes no negative or broken numbers on MySQL only.
+ * The parameters as a prepared statement takes them; undefined where there are none, or where one would be another value
+ * than in the text: a fraction is a DECIMAL there, a negative number an expression. mysql2 would send integers as DOUBLE.
  */
 export function toBoundParameters(parameters: readonly unknown[]): readonly unknown[] | undefined {
   if (parameters.length === 0) return undefined
@@ -81,7 +196,7 @@ function toBoundParameter(value: unknown): unknown {
     case 'string':
       return value
     case 'number':
-      return Number.isInteger(value) && value >= 0 && value < MAX_NUMBER ? value : undefined
+      return Number.isSafeInteger(value) && value >= 0 ? mysql.TypedParameter.BIGINT(value) : undefined
     case 'bigint':
       return value >= 0n && value < MAX_BIGINT ? mysql.TypedParameter.BIGINT(value) : undefined
     default:

@@ -1,8 +1,15 @@
 import assert from 'node:assert/strict'
+import { resolve } from 'node:path'
 import { type CompiledQuery, Kysely, sql } from 'kysely'
 import { afterAll, beforeAll, test } from 'vitest'
+import { createDatabase } from '../../db/database.ts'
 import { resilientMysqlDialect } from '../../db/dialect.ts'
+import { migrateToLatest } from '../../db/migrator.ts'
 import { MAX_PREPARED_STATEMENTS } from '../../db/pool/prepared-statements.ts'
+import { listCities } from '../../db/queries/cities.ts'
+import { insertCity } from '../../db/queries/city-writes.ts'
+import { claimKey, storeAnswer } from '../../db/queries/idempotency-keys.ts'
+import { asRead } from '../../db/statement-kind.ts'
 import { createTestSchema, type TestSchema } from '../support/test-database.ts'
 
 interface Schema {
@@ -131,4 +138,39 @@ test('more statements than are kept prepared, and a reset of the session, change
   await threeTimes(query)
   await sql`SET @dirty = 1`.execute(db)
   for (const found of await threeTimes(query)) assert.deepEqual(found, [{ id: 2 }])
+})
+
+/** How many statements this session has executed prepared. */
+async function executedBy(kysely: Kysely<never>): Promise<number> {
+  const status = asRead(sql<{ Value: string }>`show session status like 'Com_stmt_execute'`.compile(kysely))
+  return Number((await kysely.executeQuery(status)).rows[0]?.Value)
+}
+
+test('the lookups, lists and writes of the service are executed prepared, from their third run on', async () => {
+  await migrateToLatest(schema.migrator, resolve(import.meta.dirname, '../../migrations'))
+  const service = createDatabase({ connection: schema.app, pool: { size: 1 } })
+  const { kysely, cities } = service
+  const page = { sort: 'city', limit: 5, after: undefined } as const
+  const keyed = (count: number) => ({ keyHash: String(count).padStart(64, '0'), requestHash: 'a'.repeat(64) })
+  const uses = {
+    byId: () => cities.byId(1),
+    byName: () => cities.idByName('London'),
+    together: () => Promise.all(['London', 'Lima', 'Paris'].map((name) => cities.idByName(name))),
+    list: () => listCities(kysely, { filter: { namePrefix: 'Lo', countryId: 50 }, page, includeCountry: true }),
+    insert: (count: number) =>
+      kysely.transaction().execute(async (trx) => {
+        await claimKey(trx, keyed(count))
+        await insertCity(trx, { city: `City ${count}`, countryId: 50 })
+        await storeAnswer(trx, keyed(count), '{}')
+      }),
+  }
+  for (const [name, use] of Object.entries(uses)) {
+    await use(0)
+    await use(1)
+    const before = await executedBy(kysely as unknown as Kysely<never>)
+    await use(2)
+    const executed = (await executedBy(kysely as unknown as Kysely<never>)) - before
+    assert.equal(executed, name === 'insert' ? 4 : 1, name)
+  }
+  await service.close({ deadlineMs: 1000 })
 })

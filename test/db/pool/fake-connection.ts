@@ -2,7 +2,7 @@ import type { Clock } from '../../../db/clock.ts'
 import { Connection } from '../../../db/pool/connection.ts'
 import type { Connect } from '../../../db/pool/connector.ts'
 import { LoopTurn } from '../../../db/pool/loop-turn.ts'
-import type { MysqlConnection, MysqlStatement } from '../../../db/pool/mysql-connection.ts'
+import type { ColumnDefinition, MysqlConnection, MysqlStatement } from '../../../db/pool/mysql-connection.ts'
 
 /** What stands for mysql2's connection: its server answers every statement and ping at once, as long as it is told to. */
 class FakeMysqlConnection implements MysqlConnection {
@@ -12,6 +12,8 @@ class FakeMysqlConnection implements MysqlConnection {
   /** What the server has against the next statements. */
   readonly prepareErrors: object[] = []
   readonly executeErrors: object[] = []
+  /** Of the rows that prepared statements answer with. */
+  columns: readonly ColumnDefinition[] = []
   isAnswering = true
   #listeners: ((error?: unknown) => void)[] = []
 
@@ -28,12 +30,13 @@ class FakeMysqlConnection implements MysqlConnection {
 
   prepare(sql: string, callback: (error: unknown, statement?: MysqlStatement) => void): void {
     this.statements.push(`PREPARE ${sql}`)
-    const execute = (_bound: readonly unknown[], done: (error: unknown, result?: unknown) => void) => {
+    const execute: MysqlStatement['execute'] = (_bound, done) => {
       this.statements.push(`EXECUTE ${sql}`)
-      if (this.isAnswering) setImmediate(done, this.executeErrors.shift() ?? null, [])
+      if (this.isAnswering) setImmediate(done, this.executeErrors.shift() ?? null, [], this.columns)
     }
     const error = this.prepareErrors.shift()
-    if (this.isAnswering) setImmediate(callback, error ?? null, error ? undefined : { execute })
+    const parameters = [...sql.matchAll(/\?/g)].map(() => ({ columnType: 253, characterSet: 255, flags: 0 })) // texts
+    if (this.isAnswering) setImmediate(callback, error ?? null, error ? undefined : { execute, parameters })
   }
 
   unprepare(sql: string): void {

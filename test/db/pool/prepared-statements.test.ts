@@ -14,7 +14,8 @@ async function open() {
   const connection = await connect(() => {})
   const [raw] = raws
   assert.ok(raw)
-  const run = (sql = SQL, scope?: Scope) => connection.run(sql, ['a'], { scope, mayPrepare: true })
+  const toPreparable = () => ({ integersAtEnd: 0 })
+  const run = (sql = SQL, scope?: Scope, value: unknown = 'a') => connection.run(sql, [value], { scope, toPreparable })
   return { clock, connection, raw, run }
 }
 
@@ -97,10 +98,52 @@ test('a caller who leaves during PREPARE has nothing executed, and the connectio
 })
 
 test('values that a prepared statement would take for something else go as text', () => {
-  for (const value of [2.5, -1, Number.NaN, 1e15, true, undefined, new Date(0), -1n, 2n ** 63n, { a: 1 }, [1]]) {
+  const refused = [2.5, -1, Number.NaN, 2 ** 53, true, undefined, new Date(0), -1n, 2n ** 63n, { a: 1 }, [1]]
+  for (const value of refused) {
     assert.equal(toBoundParameters(['a', value]), undefined, String(value))
   }
   assert.equal(toBoundParameters([]), undefined)
   assert.deepEqual(toBoundParameters(['a', null, Buffer.from('b')]), ['a', null, Buffer.from('b')])
-  assert.equal(toBoundParameters([0, 1e15 - 1, 2n ** 63n - 1n])?.length, 3)
+  assert.equal(toBoundParameters([0, 2 ** 53 - 1, 2n ** 63n - 1n])?.length, 3)
+})
+
+test('a value of another kind than the server has prepared for goes as text', async () => {
+  const { raw, run } = await open()
+  for (const value of ['a', 'b', 5, Buffer.from('c'), null, 'd']) await run(SQL, undefined, value)
+  assert.deepEqual(raw.statements, [
+    SQL,
+    `PREPARE ${SQL}`,
+    `EXECUTE ${SQL}`,
+    SQL,
+    SQL,
+    `EXECUTE ${SQL}`,
+    `EXECUTE ${SQL}`,
+  ])
+})
+
+test('a text that may not be prepared never is, and its nodes are looked at once', async () => {
+  const { connection, raw } = await open()
+  let asked = 0
+  const toPreparable = () => {
+    asked += 1
+    return undefined
+  }
+  for (let count = 0; count < 4; count += 1) await connection.run(SQL, ['a'], { toPreparable })
+  assert.deepEqual([raw.statements, asked], [[SQL, SQL, SQL, SQL], 1])
+})
+
+test('a statement with a FLOAT in its rows is asked again as text, and from then on', async () => {
+  const { raw, run } = await open()
+  await run()
+  raw.columns = [{ columnType: 4, characterSet: 63, flags: 0 }]
+  raw.statements.length = 0
+  for (let count = 0; count < 2; count += 1) await run()
+  assert.deepEqual(raw.statements, [`PREPARE ${SQL}`, `EXECUTE ${SQL}`, `CLOSE ${SQL}`, SQL, SQL])
+})
+
+test('LIMIT is executed with integers only: as text it takes nothing else', async () => {
+  const { connection, raw } = await open()
+  const run = (limit: unknown) => connection.run(SQL, [limit], { toPreparable: () => ({ integersAtEnd: 1 }) })
+  for (const limit of ['1', '2', '3', null]) await run(limit)
+  assert.deepEqual(raw.statements, [SQL, `PREPARE ${SQL}`, SQL, SQL, SQL])
 })
