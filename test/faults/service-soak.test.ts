@@ -1,10 +1,19 @@
 import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, test } from 'vitest'
+import {
+  answersByFault,
+  countStatuses,
+  describeAnswers,
+  describeCounts,
+  type MetFault,
+  successPercent,
+} from '../support/answers-by-fault.ts'
 import { createCityWriter, tallyWrites, WRITE_TOKEN } from '../support/city-writer.ts'
+import type { RequestRecord } from '../support/clients.ts'
 import { type FaultServer, type FaultSite, openFaultSite, startFaultServer, until } from '../support/fault-site.ts'
 import { faultsRun } from '../support/faults-run.ts'
-import { atMost, given, reportFigures } from '../support/figures.ts'
+import { atLeast, atMost, type Figure, given, reportFigures } from '../support/figures.ts'
 import { createRandom, type SeededRandom } from '../support/random.ts'
 import { failedOf, slowestMs } from '../support/request-figures.ts'
 import { killSessions, type LastingFault, lockTable, setReadOnly, setWaitTimeout } from '../support/server-faults.ts'
@@ -12,6 +21,9 @@ import { killSessions, type LastingFault, lockTable, setReadOnly, setWaitTimeout
 const minutes = Number(process.env['SOAK_MINUTES'] ?? 0.3)
 const seed = Number(process.env['SOAK_SEED'] ?? Date.now() % 2 ** 31)
 const POOL_SIZE = 8
+/** Below this a storm is too short for its share of successes to say anything: one long fault is most of it. */
+const JUDGED_MINUTES = 3
+const LEAST_PERCENT = 98.5
 /** `city_id` ends at 65,535, and failed inserts use ids up as well. */
 const MOST_WRITES = 40_000
 
@@ -94,6 +106,11 @@ async function lastFor(fault: LastingFault, random: SeededRandom): Promise<void>
   await fault.lift()
 }
 
+function answeredIn(name: string, records: readonly RequestRecord[]): Figure {
+  const percent = successPercent(countStatuses(records))
+  return minutes >= JUDGED_MINUTES ? atLeast(name, percent, LEAST_PERCENT, '%') : given(name, percent, '%')
+}
+
 async function poolGauges(): Promise<Record<string, number>> {
   const response = await fetch(`${site.service.url}/healthz`, { headers: { Accept: 'application/health+json' } })
   const { checks } = (await response.json()) as { checks: Record<string, Record<string, number>[]> }
@@ -109,24 +126,27 @@ test(
     const pauseMs = Math.max(60, (minutes * 60_000 * 4) / MOST_WRITES)
     const writers = site.startClients({ count: 4, pauseMs, exchange: createCityWriter() })
     const kinds = Object.keys(faults)
-    const met: string[] = []
+    const met: MetFault[] = []
     let megabytesAtFirst = Number.NaN
     while (performance.now() < endMs) {
       const kind = kinds[random.integer(0, kinds.length - 1)] ?? 'killed'
-      met.push(kind)
+      const fromMs = performance.now()
       await faults[kind]?.(random)
+      met.push({ kind, fromMs, untilMs: performance.now() })
       await sleep(random.integer(100, 1_000))
       const isWarm = performance.now() > endMs - minutes * 45_000
       if (isWarm && Number.isNaN(megabytesAtFirst)) megabytesAtFirst = await site.service.memoryMegabytes()
     }
-    console.info(`[soak] ${met.join(' ')}`)
+    console.info(`[soak] ${met.map(({ kind }) => kind).join(' ')}`)
     const [reads, writes] = await Promise.all([readers.stop(), writers.stop()])
+    for (const line of describeAnswers(answersByFault({ faults: met, reads, writes }))) console.info(`[soak] ${line}`)
     // An outage's last attempt to connect may have to time out.
     await sleep(2_000)
 
     const calm = site.startClients({ count: 16 })
     await sleep(3_000)
     const afterwards = await calm.stop()
+    console.info(`[soak] afterwards: reads ${describeCounts(countStatuses(afterwards))}`)
     const settledMs = await until(async () => {
       const { acquired, waiting, connecting } = await poolGauges()
       return acquired === 0 && waiting === 0 && connecting === 0
@@ -137,8 +157,10 @@ test(
       given('faults', met.length),
       given('reads', reads.length),
       given('reads that failed meanwhile', failedOf(reads).length),
+      answeredIn('reads answered 2xx in the storm', reads),
       atMost('slowest answer', Math.max(slowestMs(reads), slowestMs(writes)), 5_700, 'ms'),
       given('writes', writes.length),
+      answeredIn('writes answered 2xx in the storm', writes),
       atMost('acknowledged but lost', tally.lost, 0),
       atMost('written twice', tally.duplicated, 0),
       given('not acknowledged', tally.unacknowledged),

@@ -17,6 +17,7 @@ const child = spawn(process.execPath, [vitest, 'run', '--project', 'faults', 'te
   stdio: 'inherit',
   env: {
     ...process.env,
+    FAULTS: 'full', // what is timed, and the share of successes, is judged
     SOAK_MINUTES: values.minutes,
     ...(values.seed !== undefined && { SOAK_SEED: values.seed }),
   },
