@@ -18,6 +18,8 @@ export interface Verdict {
   readonly isSessionUsable: boolean
   /** The server takes no writes or no statements now: a failover is under way. */
   readonly isWrongServer: boolean
+  /** What is left of the transaction that it was in: it goes on, it is over, or the server is to be asked. */
+  readonly transaction: 'kept' | 'lost' | 'asked'
 }
 
 /** What of a driver's error is looked at: never its text. */
@@ -27,59 +29,110 @@ export interface DriverError {
   readonly syscall?: string | undefined
 }
 
-const KEEP = { isSessionUsable: true, isWrongServer: false } as const
-const LEAVE = { isSessionUsable: false, isWrongServer: false } as const
-// The session itself works on, for reads and to ask the server with; whoever moves away ends it.
-const MOVE = { isSessionUsable: true, isWrongServer: true } as const
+/** The statement failed, as running it again would; what is left of its transaction is asked where there is one. */
+const FAILED: Verdict = { outcome: 'failed', isSessionUsable: true, isWrongServer: false, transaction: 'asked' }
+/** The statement alone failed: its transaction goes on. */
+const STATEMENT: Verdict = { ...FAILED, transaction: 'kept' }
+/** The server undid the whole transaction; where it has not, we do, since nothing of it runs any more. */
+const ROLLED_BACK: Verdict = { ...FAILED, outcome: 'rolledBack', transaction: 'lost' }
+/** The session is ending; a statement that ran may have had an effect. */
+const LEAVING: Verdict = { outcome: 'unknown', isSessionUsable: false, isWrongServer: false, transaction: 'lost' }
+/** Read-only, or not part of its cluster. The session works on, to ask the server with; moving away ends it. */
+const WRONG_SERVER: Verdict = { ...FAILED, outcome: 'refused', isWrongServer: true, transaction: 'kept' }
 
-/** Server errors that are not simply the statement's own, by number. Sources: the manuals of both servers. */
-const COMMON: ReadonlyMap<number, Verdict> = new Map<number, Verdict>([
-  // The server is read-only, or not part of its cluster. (1290 has other causes too: the caller asks the server.)
-  [1290, { outcome: 'refused', ...MOVE }], // ER_OPTION_PREVENTS_STATEMENT
-  [1836, { outcome: 'refused', ...MOVE }], // ER_READ_ONLY_MODE
-  [1792, { outcome: 'refused', ...MOVE }], // ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION
-  [1047, { outcome: 'refused', ...MOVE }], // ER_UNKNOWN_COM_ERROR: Galera's "not yet prepared"
-  // The whole transaction was rolled back.
-  [1213, { outcome: 'rolledBack', ...KEEP }], // ER_LOCK_DEADLOCK
-  [3101, { outcome: 'rolledBack', ...KEEP }], // ER_TRANSACTION_ROLLBACK_DURING_COMMIT
-  // The session is ending; a statement that ran may have had an effect.
-  [1053, { outcome: 'unknown', ...LEAVE }], // ER_SERVER_SHUTDOWN
-  [1077, { outcome: 'unknown', ...LEAVE }], // ER_NORMAL_SHUTDOWN
-  [1079, { outcome: 'unknown', ...LEAVE }], // ER_SHUTDOWN_COMPLETE
-  [1080, { outcome: 'unknown', ...LEAVE }], // ER_FORCING_CLOSE
-  [1152, { outcome: 'unknown', ...LEAVE }], // ER_ABORTING_CONNECTION
-  [1184, { outcome: 'unknown', ...LEAVE }], // ER_NEW_ABORTING_CONNECTION
-  [1158, { outcome: 'unknown', ...LEAVE }], // ER_NET_READ_ERROR
-  [1159, { outcome: 'unknown', ...LEAVE }], // ER_NET_READ_INTERRUPTED
-  [1160, { outcome: 'unknown', ...LEAVE }], // ER_NET_ERROR_ON_WRITE
-  [1161, { outcome: 'unknown', ...LEAVE }], // ER_NET_WRITE_INTERRUPTED
-  [1156, { outcome: 'unknown', ...LEAVE }], // ER_NET_PACKETS_OUT_OF_ORDER
-  [1157, { outcome: 'unknown', ...LEAVE }], // ER_NET_UNCOMPRESS_ERROR
-  [1180, { outcome: 'unknown', ...LEAVE }], // ER_ERROR_DURING_COMMIT
-  [1181, { outcome: 'unknown', ...LEAVE }], // ER_ERROR_DURING_ROLLBACK
-  [1317, { outcome: 'unknown', ...LEAVE }], // ER_QUERY_INTERRUPTED: by someone's KILL; certain only outside COMMIT
-  [1153, { outcome: 'failed', ...LEAVE }], // ER_NET_PACKET_TOO_LARGE: the server may close
-])
+type Row = readonly [errno: number, name: string, means: Verdict, on?: Flavour]
+
+/**
+ * The server's errors that are not simply the statement's own, or are it for certain, of MariaDB 10.11 to 12 and MySQL
+ * 8.4 to 9.7, from their sources and manuals. What is not here is the statement's own, and says nothing about a transaction.
+ *
+ * Deliberately not here: 1205 (it ends a transaction with innodb_rollback_on_timeout, but not when a metadata lock was
+ * waited for), 1317 (KILL QUERY), 1969 and 3024 (time limits), 1197 (binary log cache full), 1689, 3058, 3572, 1614, 1613
+ * and 1402 (XA), 1030, 1296 and other engines' errors: whether the transaction goes on is asked, and then known.
+ */
+const ROWS: readonly Row[] = [
+  [1213, 'ER_LOCK_DEADLOCK', ROLLED_BACK], // Galera: an applier aborted it, or certification failed
+  [1206, 'ER_LOCK_TABLE_FULL', ROLLED_BACK],
+  [1020, 'ER_CHECKREAD', ROLLED_BACK, 'mariadb'], // innodb_snapshot_isolation: the row is newer than the snapshot
+  [3101, 'ER_TRANSACTION_ROLLBACK_DURING_COMMIT', ROLLED_BACK, 'mysql'],
+  [3100, 'ER_RUN_HOOK_ERROR', { ...ROLLED_BACK, isWrongServer: true }, 'mysql'], // Group Replication: not in its group
+  // 1290 has other causes, too: the server is asked.
+  [1290, 'ER_OPTION_PREVENTS_STATEMENT', WRONG_SERVER],
+  [1836, 'ER_READ_ONLY_MODE', WRONG_SERVER],
+  [1792, 'ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION', WRONG_SERVER],
+  [1047, 'ER_UNKNOWN_COM_ERROR', WRONG_SERVER], // Galera: not yet prepared
+  [4031, 'ER_CLIENT_INTERACTION_TIMEOUT', { ...LEAVING, outcome: 'refused' }, 'mysql'], // wait_timeout, before it was read
+  [1927, 'ER_CONNECTION_KILLED', LEAVING, 'mariadb'], // before or while it ran
+  [1053, 'ER_SERVER_SHUTDOWN', LEAVING],
+  [1077, 'ER_NORMAL_SHUTDOWN', LEAVING],
+  [1079, 'ER_SHUTDOWN_COMPLETE', LEAVING],
+  [1080, 'ER_FORCING_CLOSE', LEAVING],
+  [1152, 'ER_ABORTING_CONNECTION', LEAVING],
+  [1184, 'ER_NEW_ABORTING_CONNECTION', LEAVING],
+  [1158, 'ER_NET_READ_ERROR', LEAVING],
+  [1159, 'ER_NET_READ_INTERRUPTED', LEAVING],
+  [1160, 'ER_NET_ERROR_ON_WRITE', LEAVING],
+  [1161, 'ER_NET_WRITE_INTERRUPTED', LEAVING],
+  [1156, 'ER_NET_PACKETS_OUT_OF_ORDER', LEAVING],
+  [1157, 'ER_NET_UNCOMPRESS_ERROR', LEAVING],
+  [1180, 'ER_ERROR_DURING_COMMIT', LEAVING],
+  [1181, 'ER_ERROR_DURING_ROLLBACK', LEAVING],
+  [1153, 'ER_NET_PACKET_TOO_LARGE', { ...LEAVING, outcome: 'failed' }], // the server may close
+  // Told of a row or a value, or before anything ran: a round trip to ask would learn nothing.
+  [1062, 'ER_DUP_ENTRY', STATEMENT],
+  [1586, 'ER_DUP_ENTRY_WITH_KEY_NAME', STATEMENT],
+  [1451, 'ER_ROW_IS_REFERENCED_2', STATEMENT],
+  [1452, 'ER_NO_REFERENCED_ROW_2', STATEMENT],
+  [1048, 'ER_BAD_NULL_ERROR', STATEMENT],
+  [1364, 'ER_NO_DEFAULT_FOR_FIELD', STATEMENT],
+  [1264, 'ER_WARN_DATA_OUT_OF_RANGE', STATEMENT],
+  [1265, 'WARN_DATA_TRUNCATED', STATEMENT],
+  [1292, 'ER_TRUNCATED_WRONG_VALUE', STATEMENT],
+  [1366, 'ER_TRUNCATED_WRONG_VALUE_FOR_FIELD', STATEMENT],
+  [1406, 'ER_DATA_TOO_LONG', STATEMENT],
+  [1690, 'ER_DATA_OUT_OF_RANGE', STATEMENT],
+  [3819, 'ER_CHECK_CONSTRAINT_VIOLATED', STATEMENT, 'mysql'],
+  [4025, 'ER_CONSTRAINT_FAILED', STATEMENT, 'mariadb'],
+  [1054, 'ER_BAD_FIELD_ERROR', STATEMENT],
+  [1064, 'ER_PARSE_ERROR', STATEMENT],
+  [1146, 'ER_NO_SUCH_TABLE', STATEMENT],
+]
 
 const BY_FLAVOUR: Readonly<Record<Flavour, ReadonlyMap<number, Verdict>>> = {
-  // ER_CLIENT_INTERACTION_TIMEOUT: wait_timeout passed, the server stopped reading before this statement.
-  mysql: new Map<number, Verdict>([[4031, { outcome: 'refused', ...LEAVE }]]),
-  // ER_CONNECTION_KILLED: KILL, before or while the statement ran.
-  mariadb: new Map<number, Verdict>([[1927, { outcome: 'unknown', ...LEAVE }]]),
+  mysql: rowsOf('mysql'),
+  mariadb: rowsOf('mariadb'),
 }
 
-const STATEMENT_FAILED: Verdict = { outcome: 'failed', ...KEEP }
+function rowsOf(flavour: Flavour): ReadonlyMap<number, Verdict> {
+  return new Map(
+    ROWS.filter(([, , , on]) => on === undefined || on === flavour).map(([errno, , means]) => [errno, means]),
+  )
+}
 
 /** What a failed statement means, once it was handed to the driver. Pure: looks at numbers and codes, never at texts. */
 export function classifyStatementError(error: unknown, flavour: Flavour): Verdict {
   const { errno, code, syscall } = asDriverError(error)
   if (errno !== undefined && errno > 0 && syscall === undefined) {
-    return BY_FLAVOUR[flavour].get(errno) ?? COMMON.get(errno) ?? STATEMENT_FAILED
+    return BY_FLAVOUR[flavour].get(errno) ?? FAILED
   }
   // The kernel took no more bytes, so the last packet never left: no server can have run an incomplete statement.
-  if (syscall === 'write' && code !== undefined) return { outcome: 'notSent', ...LEAVE }
-  return { outcome: 'unknown', ...LEAVE }
+  if (syscall === 'write' && code !== undefined) return NOT_SENT
+  return UNKNOWN
 }
+
+/**
+ * Whether this answer to COMMIT is certain to mean a rollback, though of a statement it would not be: 1205, after it waited in
+ * vain for somebody's FLUSH TABLES WITH READ LOCK to end.
+ */
+export function isCommitRolledBack(error: unknown): boolean {
+  return asDriverError(error).errno === 1205
+}
+
+const LOST_CONNECTION = { isSessionUsable: false, isWrongServer: false, transaction: 'lost' } as const
+/** No server had the whole statement, and the connection is lost. */
+export const NOT_SENT: Verdict = { outcome: 'notSent', ...LOST_CONNECTION }
+/** It was sent, and the connection lost before its answer. */
+export const UNKNOWN: Verdict = { outcome: 'unknown', ...LOST_CONNECTION }
 
 /** How a failed attempt to connect is met: tried again, or told to every waiter at once. */
 export type ConnectVerdict = 'transient' | 'full' | 'credentials' | 'permanent'

@@ -50,16 +50,21 @@ export class PoolClosedError extends Error {
 interface LossOptions extends ErrorOptions {
   /** Ends what the server may still have of a session whose connection was lost. Absent: no connection was. */
   readonly endSession?: (() => void) | undefined
+  /** Whether the server said it itself, rather than fell silent. Default false. */
+  readonly isAnswer?: boolean
 }
 
 /** A statement was lost, refused or rolled back with its connection or server; `outcome` says what is certain. */
 export class StatementLostError extends Error {
   override readonly name = 'StatementLostError'
   readonly outcome: Exclude<Outcome, 'failed' | 'commitUnknown'>
+  /** Whether the server said it itself, rather than fell silent. */
+  readonly isAnswer: boolean
   readonly #endSession: (() => void) | undefined
-  constructor(outcome: StatementLostError['outcome'], { endSession, ...options }: LossOptions) {
+  constructor(outcome: StatementLostError['outcome'], { endSession, isAnswer = false, ...options }: LossOptions) {
     super(`statement lost, outcome: ${outcome}`, options)
     this.outcome = outcome
+    this.isAnswer = isAnswer
     this.#endSession = endSession
   }
 
@@ -81,6 +86,17 @@ export class CommitUnknownError extends Error {
   /** As `StatementLostError`'s. */
   endSession(): void {
     this.#endSession?.()
+  }
+}
+
+/**
+ * A transaction was over before its COMMIT: a statement of it committed it (DDL does, and a procedure can), or this one ran
+ * after its end. What it did before stays, as far as anybody knows; nothing of it runs any more.
+ */
+export class TransactionEndedError extends Error {
+  override readonly name = 'TransactionEndedError'
+  constructor() {
+    super('the transaction had ended before its COMMIT, and what it did may stay')
   }
 }
 
@@ -148,6 +164,7 @@ const ownErrors = [
   PoolClosedError,
   StatementLostError,
   CommitUnknownError,
+  TransactionEndedError,
 ]
 
 function describe({ total, idle, acquired, waiting, connecting }: PoolStats): string {

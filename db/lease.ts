@@ -1,7 +1,7 @@
 import type { CompiledQuery, DatabaseConnection, QueryResult, TransactionSettings } from 'kysely'
-import type { Outcome } from './classify-error.ts'
+import { isCommitRolledBack, type Outcome } from './classify-error.ts'
 import type { Clock } from './clock.ts'
-import { CommitUnknownError, StatementLostError } from './errors.ts'
+import { CommitUnknownError, StatementLostError, TransactionEndedError } from './errors.ts'
 import type { Random } from './pool/backoff.ts'
 import { type Connection, StatementFailure } from './pool/connection.ts'
 import type { ConnectionSource } from './pool/connection-source.ts'
@@ -11,10 +11,11 @@ import { type Preparable, toPreparable } from './preparable.ts'
 import { pauseBeforeReplay } from './replay-pause.ts'
 import type { Scope } from './scope.ts'
 import { type StatementKind, statementKind } from './statement-kind.ts'
+import { cannotCommit, isInTransaction } from './transaction-status.ts'
 
 /** A read that keeps losing its connection may be the reason: it is not asked more often than this. */
 const MAX_RUNS = 5
-/** Longest wait for ROLLBACK's answer, in ms. */
+/** Longest wait for the answer to ROLLBACK, or to a question about the transaction, in ms. */
 const ROLLBACK_TIMEOUT_MS = 1000
 
 export interface LeaseDependencies {
@@ -29,9 +30,20 @@ export interface LeaseDependencies {
 
 type TransactionState =
   | { readonly name: 'none' }
-  | { readonly name: 'open'; readonly isReadOnly: boolean }
+  | OpenTransaction
   /** Its server has ended it, or will when the connection goes. */
-  | { readonly name: 'lost'; readonly cause: unknown }
+  | { readonly name: 'lost'; readonly outcome: 'rolledBack' | 'unknown'; readonly cause: unknown }
+  /** An answer that says OK told that it was over: what it did may stay. */
+  | { readonly name: 'ended' }
+
+interface OpenTransaction {
+  readonly name: 'open'
+  readonly isReadOnly: boolean
+  /** Whether answers tell that it is open, as BEGIN's did: not every proxy lets them. */
+  readonly isShown: boolean
+  /** Whether a statement of it may have committed what came before: then no loss is certain to have undone it. */
+  readonly mayHaveCommitted: boolean
+}
 
 interface Statement {
   readonly sql: string
@@ -106,6 +118,7 @@ export class Lease implements DatabaseConnection {
       ...(accessMode ? [accessMode] : []),
     ]
     const wasDirty = this.#isDirty
+    let isShown = false
     try {
       if (settings.length > 0) {
         // It is for the next transaction of this session, so that one must be ours: until then the session is dirty.
@@ -113,18 +126,19 @@ export class Lease implements DatabaseConnection {
       }
       // Its caller may leave before the answer, and the session be given back with a transaction that nobody knows of.
       this.#isDirty = true
-      await this.#run('begin', [], 'read') // as harmless as a read
+      isShown = isInTransaction(await this.#run('begin', [], 'read')) === true // as harmless as a read
     } catch (error) {
       const isUnknown = error instanceof StatementLostError && error.outcome === 'unknown'
       throw isUnknown ? new StatementLostError('rolledBack', { cause: error.cause }) : error // nothing has begun
     }
     this.#isDirty = wasDirty
-    this.#transaction = { name: 'open', isReadOnly: accessMode === 'read only' }
+    const isReadOnly = accessMode === 'read only'
+    this.#transaction = { name: 'open', isReadOnly, isShown, mayHaveCommitted: false }
   }
 
   /**
-   * @throws CommitUnknownError, or StatementLostError when the transaction is certain to have been rolled back; the scope's
-   * reason when it had ended before
+   * @throws CommitUnknownError, StatementLostError when the transaction is certain to have been rolled back, or
+   * TransactionEndedError; the scope's reason when that had ended before
    */
   async commit(): Promise<void> {
     const connection = this.#held()
@@ -135,7 +149,6 @@ export class Lease implements DatabaseConnection {
       await connection.run('commit', [], { scope: this.#scope })
       this.#transaction = { name: 'none' }
     } catch (error) {
-      this.#transaction = { name: 'lost', cause: error }
       throw await this.#explainCommit(connection, error)
     }
   }
@@ -198,7 +211,39 @@ export class Lease implements DatabaseConnection {
       isFirst,
       toPreparable: this.#isDirty ? undefined : toPreparable,
     }
-    return this.#attempt(statement).catch((error) => this.#recover(error, statement))
+    const open = this.#transaction
+    if (open.name !== 'open') return this.#attempt(statement).catch((error) => this.#recover(error, statement))
+    const mayCommit = kind === 'other' && !cannotCommit(sql)
+    if (mayCommit) this.#transaction = { ...open, mayHaveCommitted: true }
+    return this.#attempt(statement).then(
+      (result) => (open.isShown ? this.#confirm(result, mayCommit) : result),
+      (error) => this.#recover(error, statement),
+    )
+  }
+
+  /** @throws TransactionEndedError when the answer tells that the transaction is over */
+  #confirm(result: unknown, mayCommit: boolean): unknown {
+    const isOpen = isInTransaction(result)
+    if (isOpen || (isOpen === undefined && !mayCommit)) return result
+    if (isOpen === undefined) return this.#isStillOpen().then((isThere) => (isThere ? result : this.#end()))
+    return this.#end()
+  }
+
+  #end(): never {
+    this.#transaction = { name: 'ended' }
+    throw new TransactionEndedError()
+  }
+
+  /** Asks the server; false also when that is not answered, or nothing may be concluded from it. */
+  async #isStillOpen(): Promise<boolean> {
+    const { name, isShown } = this.#transaction as Partial<OpenTransaction>
+    if (name !== 'open' || !isShown || !this.#connection) return false
+    let isOpen = false
+    const asked = this.#connection.ask('do 0', ROLLBACK_TIMEOUT_MS).then((answer) => {
+      isOpen = isInTransaction(answer) === true
+    })
+    await this.#untilAbort(asked)
+    return isOpen
   }
 
   #attempt({ sql, parameters, toPreparable }: Statement): Promise<unknown> {
@@ -224,9 +269,10 @@ export class Lease implements DatabaseConnection {
 
   /** The connection, as long as the lease has one: it has none after a retry that found no other. */
   #held(): Connection {
+    const transaction = this.#transaction
     // A deadlock's victim has a session that works on, outside the transaction.
-    if (this.#transaction.name === 'lost')
-      throw new StatementLostError('rolledBack', { cause: this.#transaction.cause })
+    if (transaction.name === 'lost') throw new StatementLostError(transaction.outcome, { cause: transaction.cause })
+    if (transaction.name === 'ended') throw new TransactionEndedError()
     if (!this.#connection) throw new StatementLostError('notSent', { cause: new Error('no connection is held') })
     return this.#connection
   }
@@ -253,14 +299,31 @@ export class Lease implements DatabaseConnection {
 
   /** The error that callers see: the server's own word about the statement, or what is certain about its loss. */
   async #explain(failure: StatementFailure): Promise<unknown> {
-    const { cause } = failure
+    const { cause, verdict } = failure
     const endSession = this.#sessionEnder()
     const outcome = await this.#outcomeOf(failure)
-    if (outcome === 'failed' || outcome === 'commitUnknown') return cause
-    if (this.#transaction.name === 'none') return new StatementLostError(outcome, { cause, endSession })
-    // Lost, refused or a deadlock's victim: whatever the transaction did before is undone, or must be.
-    this.#transaction = outcome === 'refused' ? this.#transaction : { name: 'lost', cause }
-    return new StatementLostError(outcome === 'refused' ? 'refused' : 'rolledBack', { cause, endSession })
+    const isAnswer = outcome !== 'notSent' && outcome !== 'unknown'
+    const options = { cause, endSession, isAnswer }
+    if (this.#transaction.name !== 'open') {
+      return outcome === 'failed' || outcome === 'commitUnknown' ? cause : new StatementLostError(outcome, options)
+    }
+    if (outcome === 'failed') {
+      // A refusal that was doubted is no certain word about the transaction.
+      const isKept = verdict.transaction === 'kept' && verdict.outcome === 'failed'
+      if (isKept || (verdict.isSessionUsable && (await this.#isStillOpen()))) return cause
+    }
+    if (outcome === 'refused' && verdict.isSessionUsable && !this.#transaction.mayHaveCommitted) {
+      return new StatementLostError('refused', options)
+    }
+    // Lost, or a deadlock's victim: whatever the transaction did before is undone, or must be.
+    return new StatementLostError(this.#lose(cause), options)
+  }
+
+  /** Nothing of the transaction runs any more; says whether it is certain that nothing of it stays. */
+  #lose(cause: unknown): 'rolledBack' | 'unknown' {
+    const outcome = this.#transaction.name === 'open' && this.#transaction.mayHaveCommitted ? 'unknown' : 'rolledBack'
+    this.#transaction = { name: 'lost', outcome, cause }
+    return outcome
   }
 
   /** Undefined while the connection lives: its session may soon be somebody else's. */
@@ -271,13 +334,20 @@ export class Lease implements DatabaseConnection {
 
   async #explainCommit(connection: Connection, error: unknown): Promise<unknown> {
     // Also the scope's own end: COMMIT is under way and goes on without us.
-    if (!(error instanceof StatementFailure)) return this.#reported(new CommitUnknownError({ cause: error }))
-    const { outcome, isWrongServer } = error.verdict
-    if (isWrongServer) this.#deps.source.moveAway(connection)
-    if (outcome === 'failed') return error.cause
-    const lost = { cause: error.cause, endSession: this.#sessionEnder() }
-    if (outcome === 'unknown') return this.#reported(new CommitUnknownError(lost))
-    return new StatementLostError('rolledBack', lost)
+    if (!(error instanceof StatementFailure)) {
+      this.#lose(error)
+      return this.#reported(new CommitUnknownError({ cause: error }))
+    }
+    const { cause, verdict } = error
+    if (verdict.isWrongServer) this.#deps.source.moveAway(connection)
+    const said = isCommitRolledBack(cause) ? 'rolledBack' : verdict.outcome
+    // An error that says nothing about the transaction: one that is still there was not committed.
+    const isStillOpen = said === 'failed' && (await this.#isStillOpen())
+    const outcome = this.#lose(cause)
+    if (isStillOpen) return cause
+    const options = { cause, endSession: this.#sessionEnder() }
+    if (said === 'failed' || said === 'unknown') return this.#reported(new CommitUnknownError(options))
+    return this.#reported(new StatementLostError(outcome, { ...options, isAnswer: said !== 'notSent' }))
   }
 
   async #outcomeOf({ verdict, cause }: StatementFailure): Promise<Outcome> {

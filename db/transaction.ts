@@ -1,6 +1,5 @@
 import type { Kysely, QueryExecutorProvider, Transaction } from 'kysely'
 import { type ReplayDependencies, ResilientMysqlAdapter } from './adapter.ts'
-import { classifyStatementError } from './classify-error.ts'
 import { DeadlineExceededError, StatementLostError } from './errors.ts'
 import { pauseBeforeReplay } from './replay-pause.ts'
 
@@ -18,9 +17,12 @@ export interface TransactionOptions {
 /**
  * Runs `callback` in one transaction. With `replay` it runs again when a statement or an answered COMMIT was refused or
  * rolled back (a deadlock, a server that turned read-only), or the connection was lost before COMMIT was sent: jittered,
- * until the caller's deadline. Never after a COMMIT that was not answered.
+ * until the caller's deadline. Never after a COMMIT that was not answered, nor when a statement may have committed what came
+ * before it: raw SQL that is not SELECT, INSERT, UPDATE, DELETE, REPLACE or WITH.
  * @throws CommitUnknownError when COMMIT was not answered; its `cause` is the scope's reason when that ended the wait.
- * @throws StatementLostError when nothing took effect and no more time or tries are left.
+ * @throws StatementLostError when nothing took effect and no more time or tries are left; outcome `unknown` when a statement
+ * may have committed what came before it.
+ * @throws TransactionEndedError when an answer told that it was over: DDL committed it, say. What it did before may stay.
  * @throws DeadlineExceededError, and what else ends the scope, before COMMIT was sent: nothing took effect.
  * @throws AcquireTimeoutError, QueueFullError, ConnectRefusedError, PoolClosedError, and what `callback` throws
  */
@@ -74,7 +76,7 @@ class Replays {
 
   #mayReplay(error: StatementLostError): boolean {
     if (error.outcome === 'unknown') return false
-    this.#refusal = isAnswer(error) ? error : undefined
+    this.#refusal = error.isAnswer ? error : undefined
     if (!this.#refusal) {
       this.#losses += 1
       return this.#losses < MAX_LOSSES
@@ -82,10 +84,4 @@ class Replays {
     const { currentScope, clock, acquireTimeoutMs } = this.#deps
     return currentScope() !== undefined || clock.now() - this.#startedAtMs < acquireTimeoutMs
   }
-}
-
-/** Whether the server said itself that it refused or undid the transaction, rather than fell silent. */
-function isAnswer({ cause }: StatementLostError): boolean {
-  const { outcome } = classifyStatementError(cause, 'mysql') // no such answer of the other flavour means a loss here
-  return outcome === 'refused' || outcome === 'rolledBack'
 }

@@ -83,12 +83,11 @@ class Resolution {
       this.#open = undefined
       return result
     } catch (error) {
-      if (isDeadlock(error)) this.#claims -= 1 // rolled back, as the server says itself: as if it had not been
       if (isLockWaitTimeout(error)) {
         if (this.#claims === 1) throw new KeyInUseError({ cause: error })
         // A transaction of our own may have it, whose server does not know of the loss: told again, and waited for on.
         this.#open?.endSession()
-      }
+      } else if (isRolledBack(error)) this.#claims -= 1 // as the server says itself: as if it had not been
       throw explainRefusal(error)
     }
   }
@@ -120,17 +119,18 @@ class Resolution {
 
 /** What may go better the next time, though the lease takes it for the statement's own fault. */
 function explainRefusal(cause: unknown): unknown {
+  // A key's lock that does not come tells of a loss, not of a server that refuses.
+  if (isLockWaitTimeout(cause)) return new StatementLostError('refused', { cause })
   // ER_OPTION_PREVENTS_STATEMENT: read-only when it refused, and no more when it was asked about that.
-  const isRefused = isLockWaitTimeout(cause) || asDriverError(cause).errno === 1290
-  return isRefused ? new StatementLostError('refused', { cause }) : cause
+  return asDriverError(cause).errno === 1290 ? new StatementLostError('refused', { cause, isAnswer: true }) : cause
 }
 
-/** ER_LOCK_DEADLOCK */
-function isDeadlock(error: unknown): boolean {
-  return asDriverError(error).errno === 1213
+/** A deadlock, or a row that was newer than the snapshot. */
+function isRolledBack(error: unknown): boolean {
+  return error instanceof StatementLostError && error.outcome === 'rolledBack' && error.isAnswer
 }
 
-/** ER_LOCK_WAIT_TIMEOUT */
+/** ER_LOCK_WAIT_TIMEOUT, whether it ended the transaction (innodb_rollback_on_timeout) or not. */
 function isLockWaitTimeout(error: unknown): boolean {
-  return asDriverError(error).errno === 1205
+  return asDriverError(error instanceof StatementLostError ? error.cause : error).errno === 1205
 }

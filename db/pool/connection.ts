@@ -1,11 +1,11 @@
-import { classifyStatementError, type Flavour, type Verdict } from '../classify-error.ts'
+import { classifyStatementError, type Flavour, NOT_SENT, UNKNOWN, type Verdict } from '../classify-error.ts'
 import type { Clock } from '../clock.ts'
 import type { Preparable } from '../preparable.ts'
 import type { Scope } from '../scope.ts'
 import { SESSION_SETTINGS } from '../session.ts'
 import type { LoopTurn } from './loop-turn.ts'
 import type { ColumnDefinition, MysqlConnection, MysqlStatement } from './mysql-connection.ts'
-import { areSameInBoth, PreparedStatements, toBoundParameters } from './prepared-statements.ts'
+import { areSameInBoth, isUnpreparable, PreparedStatements, toBoundParameters } from './prepared-statements.ts'
 
 /** Who a session is at its server, as read when it was set up. */
 export interface Session {
@@ -31,9 +31,6 @@ export class StatementFailure extends Error {
     this.verdict = verdict
   }
 }
-
-const NOT_SENT: Verdict = { outcome: 'notSent', isSessionUsable: false, isWrongServer: false }
-const UNKNOWN: Verdict = { outcome: 'unknown', isSessionUsable: false, isWrongServer: false }
 
 /** The values of a statement that may be prepared. */
 interface BoundValues {
@@ -261,11 +258,11 @@ export class Connection {
   #prepare(statement: PendingStatement): void {
     this.#raw.prepare(statement.sql, (error, prepared) => {
       if (this.#running !== statement) return
-      if (error && !this.#classify(error).isSessionUsable) this.#failed(statement, error, NOT_SENT)
+      if (error && !isUnpreparable(error)) this.#failed(statement, error, this.#classifyPrepare(error))
       else if (statement.scope?.reason)
         this.#quiet(statement) // its caller has been told
       else {
-        // Whatever the server has against preparing it: as text it runs, or gets the error that is its own.
+        // As text it runs, or gets the error that is its own.
         this.#send(statement, this.#prepared.add(statement.sql, statement.parameters, prepared))
       }
     })
@@ -291,6 +288,12 @@ export class Connection {
   #sendAgain(statement: PendingStatement): void {
     if (statement.scope?.reason) this.#quiet(statement)
     else this.#send(statement, undefined)
+  }
+
+  /** Nothing of it has run, whatever became of the session. */
+  #classifyPrepare(error: unknown): Verdict {
+    const verdict = this.#classify(error)
+    return verdict.outcome === 'unknown' ? NOT_SENT : verdict
   }
 
   #classify(error: unknown): Verdict {

@@ -1,5 +1,5 @@
 import mysql from 'mysql2'
-import type { Flavour } from '../classify-error.ts'
+import { asDriverError, type Flavour } from '../classify-error.ts'
 import type { Preparable } from '../preparable.ts'
 import type { ColumnDefinition, MysqlConnection, MysqlStatement } from './mysql-connection.ts'
 
@@ -11,6 +11,20 @@ export const MAX_PREPARED_STATEMENTS = 32
  * its side of the statement (a DDL, a failover, a proxy), or cannot convert a value to its column's character set.
  */
 const ONLY_PREPARED = new Set([1243, 1615, 3988]) // ER_UNKNOWN_STMT_HANDLER, ER_NEED_REPREPARE, ER_CANNOT_CONVERT_STRING
+
+/**
+ * What only says that a text cannot be prepared, or not now: ER_UNKNOWN_STMT_HANDLER, ER_NEED_REPREPARE, ER_UNSUPPORTED_PS, ER_MAX_PREPARED_STMT_COUNT_REACHED,
+ * ER_PS_MANY_PARAM, and ER_PARSE_ERROR, which a placeholder can be the cause of (GROUP_CONCAT ... SEPARATOR ?).
+ */
+const UNPREPARABLE = new Set([1243, 1615, 1295, 1461, 1390, 1064])
+
+/**
+ * Whether this answer to PREPARE leaves the text to be tried. Any other is the statement's own: it may be the only word about
+ * the end of a transaction (Galera aborts an idle one), and the text would then run outside of it.
+ */
+export function isUnpreparable(error: unknown): boolean {
+  return UNPREPARABLE.has(asDriverError(error).errno as number)
+}
 
 /** A statement that the server has, and what it takes. */
 interface Prepared extends Preparable {
@@ -84,7 +98,7 @@ export class PreparedStatements {
 
   /** Whether `error` is one that only the prepared statement has; then it is prepared again later on. */
   forgetIfLost(sql: string, error: unknown): boolean {
-    if (!ONLY_PREPARED.has((error as { errno?: unknown }).errno as number)) return false
+    if (!ONLY_PREPARED.has(asDriverError(error).errno as number)) return false
     this.#entries.delete(sql)
     this.#raw.unprepare(sql)
     return true

@@ -5,6 +5,7 @@ import {
   classifyConnectError,
   classifyStatementError,
   type Flavour,
+  isCommitRolledBack,
   nameConnectError,
 } from '../../db/classify-error.ts'
 
@@ -15,18 +16,45 @@ function outcomes(flavour: Flavour, numbers: readonly number[]): string[] {
   })
 }
 
+function transactions(flavour: Flavour, numbers: readonly number[]): string[] {
+  return numbers.map((errno) => classifyStatementError({ errno }, flavour).transaction)
+}
+
 test('a server that takes no writes refused the statement; its session can still be asked why', () => {
   for (const flavour of ['mysql', 'mariadb'] as const) {
     assert.deepEqual(outcomes(flavour, [1290, 1836, 1792, 1047]), Array(4).fill('refused keep move'))
   }
 })
 
-test('a deadlock and a failed certification rolled the transaction back and leave the session usable', () => {
-  assert.deepEqual(outcomes('mariadb', [1213, 3101]), ['rolledBack keep', 'rolledBack keep'])
+test('a deadlock, a full lock table and a failed certification rolled the transaction back and leave the session usable', () => {
+  for (const flavour of ['mysql', 'mariadb'] as const) {
+    assert.deepEqual(outcomes(flavour, [1213, 1206]), ['rolledBack keep', 'rolledBack keep'])
+    assert.deepEqual(transactions(flavour, [1213, 1206]), ['lost', 'lost'])
+  }
+  assert.deepEqual(outcomes('mysql', [3101, 3100, 1020]), ['rolledBack keep', 'rolledBack keep move', 'failed keep'])
+  assert.deepEqual(outcomes('mariadb', [3101, 3100, 1020]), ['failed keep', 'failed keep', 'rolledBack keep'])
+})
+
+test('an error of one row or value leaves the transaction alone; any that is not known is asked about', () => {
+  for (const flavour of ['mysql', 'mariadb'] as const) {
+    assert.deepEqual(transactions(flavour, [1062, 1451, 1452, 1064]), Array(4).fill('kept'))
+    assert.deepEqual(transactions(flavour, [1205, 1317, 1969, 3024, 1614, 1197, 9999]), Array(7).fill('asked'))
+  }
+  assert.deepEqual(
+    [...transactions('mysql', [3819, 4025]), ...transactions('mariadb', [3819, 4025])],
+    ['kept', 'asked', 'asked', 'kept'],
+  )
+})
+
+test('a COMMIT that waited in vain was rolled back; of no other answer is that known from the number alone', () => {
+  assert.deepEqual(
+    [1205, 1317, 1062].map((errno) => isCommitRolledBack({ errno })),
+    [true, false, false],
+  )
 })
 
 test('the last words of a session leave the outcome of its statement open', () => {
-  const lastWords = [1053, 1077, 1079, 1080, 1152, 1184, 1158, 1159, 1160, 1161, 1156, 1157, 1180, 1181, 1317]
+  const lastWords = [1053, 1077, 1079, 1080, 1152, 1184, 1158, 1159, 1160, 1161, 1156, 1157, 1180, 1181]
   assert.deepEqual(outcomes('mysql', lastWords), Array(lastWords.length).fill('unknown leave'))
 })
 
@@ -36,7 +64,7 @@ test('one number means different things on each server', () => {
 })
 
 test("errors of the statement itself are the caller's, and cost no connection", () => {
-  assert.deepEqual(outcomes('mysql', [1062, 1064, 1146, 1205, 3024, 1969]), Array(6).fill('failed keep'))
+  assert.deepEqual(outcomes('mysql', [1062, 1064, 1146, 1205, 1317, 3024, 1969]), Array(7).fill('failed keep'))
   assert.deepEqual(outcomes('mysql', [1153]), ['failed leave'])
 })
 
@@ -65,6 +93,7 @@ test("texts are never looked at, nor numbers that are no server's", () => {
       outcome: 'unknown',
       isSessionUsable: false,
       isWrongServer: false,
+      transaction: 'lost',
     })
   }
 })

@@ -35,6 +35,33 @@ test('what the server does not prepare goes as text, and is not tried again', as
   assert.deepEqual(raw.statements, [SQL, `PREPARE ${SQL}`, SQL, SQL])
 })
 
+test('only what says that it cannot be prepared is followed by the text', async () => {
+  for (const errno of [1243, 1295, 1390, 1461, 1615, 1064]) {
+    const { raw, run } = await open()
+    await run()
+    raw.prepareErrors.push({ errno })
+    await run()
+    assert.deepEqual(raw.statements, [SQL, `PREPARE ${SQL}`, SQL], String(errno))
+  }
+})
+
+test("any other answer to PREPARE is the statement's own, and nothing of it runs", async () => {
+  for (const [errno, outcome] of [
+    [1213, 'rolledBack'],
+    [1205, 'failed'],
+    [1146, 'failed'],
+    [1047, 'refused'],
+    [1180, 'notSent'],
+    [1053, 'notSent'],
+  ] as const) {
+    const { raw, run } = await open()
+    await run()
+    raw.prepareErrors.push({ errno })
+    await assert.rejects(run(), outcomeIs(outcome), String(errno))
+    assert.deepEqual(raw.statements, [SQL, `PREPARE ${SQL}`])
+  }
+})
+
 test('a statement that the server forgot goes as text, and is prepared anew later on', async () => {
   const { raw, run } = await open()
   await run()
