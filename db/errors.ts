@@ -132,6 +132,14 @@ export class CityChangedError extends Error {
   }
 }
 
+/** A page's position holds a text that its column cannot be compared with: the column's character set was another one. */
+export class PositionUnusableError extends Error {
+  override readonly name = 'PositionUnusableError'
+  constructor(options: ErrorOptions) {
+    super('the position cannot be compared with the rows', options)
+  }
+}
+
 /** No country has this id: the row that named it was not written. */
 export class UnknownCountryError extends Error {
   override readonly name = 'UnknownCountryError'

@@ -16,6 +16,7 @@ export {
   KeyInUseError,
   KeyReusedError,
   PoolClosedError,
+  PositionUnusableError,
   QueueFullError,
   StatementLostError,
   UnknownCountryError,
@@ -39,6 +40,7 @@ export type { KeyedWrite } from './queries/idempotency-keys.ts'
 export type { Page, PagePosition } from './queries/page.ts'
 export type { DB } from './schema.ts'
 export type { Scope } from './scope.ts'
+export { type Fault, faultOf, operatorMessageOf } from './server-errors.ts'
 export { asRead } from './statement-kind.ts'
 export { inTransaction, type TransactionOptions } from './transaction.ts'
 export { writeOnce } from './write-once.ts'

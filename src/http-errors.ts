@@ -8,11 +8,14 @@ import {
   CommitUnknownError,
   ConnectRefusedError,
   DeadlineExceededError,
+  type Fault,
+  faultOf,
   IdsExhaustedError,
   isDatabaseError,
   KeyInUseError,
   KeyReusedError,
   PoolClosedError,
+  PositionUnusableError,
   QueueFullError,
   StatementLostError,
   UnknownCountryError,
@@ -21,7 +24,8 @@ import type { AppEnv } from './app-env.ts'
 import { ClientLeftError } from './deadline.ts'
 import { IDEMPOTENCY_KEY_HEADER } from './idempotency.ts'
 import type { Log } from './log.ts'
-import { type FieldError, OUTCOME_UNKNOWN, PROBLEM_TYPE, ProblemError, problemBody } from './problem.ts'
+import { badRequest, type FieldError, OUTCOME_UNKNOWN, PROBLEM_TYPE, ProblemError, problemBody } from './problem.ts'
+import { NOT_A_CURSOR } from './query-params.ts'
 
 /** What a client is told about an error. */
 export interface Verdict {
@@ -32,16 +36,24 @@ export interface Verdict {
   readonly errors?: readonly FieldError[] | undefined
   readonly retryAfterSeconds?: number
   /** How loudly the log says it; absent: the access line is enough. */
-  readonly logAs?: 'warn' | 'error'
+  readonly logAs?: 'info' | 'warn' | 'error'
+}
+
+export interface ErrorContext {
+  /** Whether nothing was to be changed: then no value of the request can be at fault. Default false. */
+  readonly isRead?: boolean
 }
 
 /** The one table from error to answer. Nothing of the error's own text reaches the client, except a `ProblemError`'s. */
-export function judgeError(error: unknown): Verdict {
+export function judgeError(error: unknown, { isRead = false }: ErrorContext = {}): Verdict {
   if (error instanceof ProblemError) return { status: error.status, detail: error.detail, errors: error.errors }
   // By status, never by message: hono's body-limit has none, and its validator's may quote the input.
   if (error instanceof HTTPException) return { status: error.status }
   // Nobody reads this answer; the status is nginx's, for the access log.
   if (error instanceof ClientLeftError) return { status: 499 }
+  if (error instanceof PositionUnusableError) {
+    return judgeError(badRequest([{ parameter: 'after', detail: NOT_A_CURSOR }]))
+  }
   if (error instanceof UnknownCountryError) {
     const errors = [{ pointer: '/countryId', detail: 'must be the id of a country' }]
     return { status: 422, detail: 'There is no such country.', errors }
@@ -68,8 +80,28 @@ export function judgeError(error: unknown): Verdict {
   if (harmlessErrors.some((HarmlessError) => error instanceof HarmlessError)) {
     return unusable('The database cannot be used now. Nothing was changed.')
   }
+  const fault = faultOf(error)
+  if (fault) return isRead && faultAnswers[fault].status < 500 ? faultAnswers.operator : faultAnswers[fault]
   if (isDatabaseError(error)) return unusable('The database cannot be used now.')
   return { status: 500, logAs: 'error' }
+}
+
+/**
+ * What the server said of a statement. 500 and not 503 where an operator must act: waiting does not help, and proxies and
+ * clients ask again for a 503. The log has every one of them, since the client is not told which rule of the schema it was.
+ */
+const faultAnswers: Readonly<Record<Fault, Verdict>> = {
+  referenced: { status: 409, detail: 'Other rows refer to this one. Nothing was changed.', logAs: 'info' },
+  taken: { status: 409, detail: 'Another row has this value already. Nothing was changed.', logAs: 'info' },
+  unfit: { status: 422, detail: 'The database does not take such a value. Nothing was changed.', logAs: 'info' },
+  incomparable: { status: 422, detail: 'The database does not take such a value. Nothing was changed.', logAs: 'info' },
+  busy: unusable('The database cannot be used now. Nothing was changed.'),
+  timeLimit: {
+    status: 504,
+    detail: 'The database stopped the statement at a time limit of its own. Nothing was changed.',
+    logAs: 'warn',
+  },
+  operator: { status: 500, detail: 'The database needs its operator. Nothing was changed.', logAs: 'error' },
 }
 
 const UNKNOWN = 'Whether the change took effect is unknown.'
@@ -92,7 +124,8 @@ function judgeUnknownCommit({ cause }: CommitUnknownError): Verdict {
 
 /** Answers an error with problem+json, and logs what the client is not told. */
 export function answerError(error: unknown, c: Context<AppEnv>, log: Log): Response {
-  const { status, kind, detail, errors, retryAfterSeconds, logAs } = judgeError(error)
+  const isRead = c.req.method === 'GET' || c.req.method === 'HEAD'
+  const { status, kind, detail, errors, retryAfterSeconds, logAs } = judgeError(error, { isRead })
   const requestId = c.get('requestId')
   const key = kind && c.get('idempotencyKey')
   if (logAs) log[logAs]({ err: error, requestId, ...c.get('trace') }, `answered ${status}`)

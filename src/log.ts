@@ -1,5 +1,5 @@
 import { pino } from 'pino'
-import { isDatabaseError } from '../db/index.ts'
+import { isDatabaseError, operatorMessageOf } from '../db/index.ts'
 
 /** What the service needs of a logger; pino's has it. */
 export interface Log {
@@ -29,7 +29,13 @@ export function describeError(error: unknown): object {
     // No stack: in an outage every request has one, and they are all the same.
     const { code, errno, sqlState } = error as { code?: unknown; errno?: unknown; sqlState?: unknown }
     const isDriverError = 'errno' in error || 'fatal' in error || 'code' in error
-    return { type: error.name, ...(isDriverError ? { code, errno, sqlState } : { message: error.message }), ...cause }
+    const message = isDriverError ? operatorMessageOf(error) : error.message
+    return {
+      type: error.name,
+      ...(isDriverError && { code, errno, sqlState }),
+      ...(message !== undefined && { message }),
+      ...cause,
+    }
   }
   return { type: error.name, message: error.message, stack: error.stack, ...cause }
 }

@@ -77,7 +77,7 @@ const content = { [PROBLEM_TYPE]: { schema: problemSchema } } as const
 /** Answers of any route: 400 and 500. */
 export const commonProblems = {
   400: { description: 'Something in the request cannot be used; `errors` says what.', content },
-  500: { description: 'A fault in the service.', content },
+  500: { description: 'A fault in the service, or one of the database that its operator must mend.', content },
 }
 
 const retryAfter = { 'Retry-After': { description: 'Seconds.', schema: { type: 'integer' as const } } }
@@ -112,12 +112,16 @@ export const writeProblems = {
   },
   403: { description: 'Nobody may write: no token is set up.', content },
   409: {
-    description: 'A request with this Idempotency-Key is under way, and did not end within 1 s.',
+    description:
+      'A request with this Idempotency-Key is under way, and did not end within 1 s (with `Retry-After`); or other rows ' +
+      'do not allow it: they refer to this one, or have a value that must be unique.',
     headers: retryAfter,
     content,
   },
   422: {
-    description: 'The Idempotency-Key belongs to another request, or a field names what does not exist: see `errors`.',
+    description:
+      'The Idempotency-Key belongs to another request; a field names what does not exist: see `errors`; or the database ' +
+      'does not take such a value.',
     content,
   },
   503: {

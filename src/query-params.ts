@@ -56,7 +56,7 @@ export function cursorParam<Sort extends string>(codec: CursorCodec<Sort>) {
     .openapi({ type: 'string', description: 'Continues a list: the `next` of the page before, with the same `sort`.' })
 }
 
-const NOT_A_CURSOR = 'must be the `next` of a page of this list with the same `sort`'
+export const NOT_A_CURSOR = 'must be the `next` of a page of this list with the same `sort`'
 
 /** The place to continue at; a cursor of another sort is refused. */
 export function positionOf<Sort extends string>(cursor: Cursor<Sort> | undefined, sort: Sort) {

@@ -8,9 +8,10 @@ export const MAX_PREPARED_STATEMENTS = 32
 
 /**
  * What EXECUTE answers where the text would run, or be refused in other words. Nothing of it was run: the server has lost
- * its side of the statement (a DDL, a failover, a proxy), or cannot convert a value to its column's character set.
+ * its side of the statement (a DDL, a failover, a proxy), or cannot convert a value to its column's character set, which may
+ * have grown since it was prepared.
  */
-const ONLY_PREPARED = new Set([1243, 1615, 3988]) // ER_UNKNOWN_STMT_HANDLER, ER_NEED_REPREPARE, ER_CANNOT_CONVERT_STRING
+const ONLY_PREPARED = new Set([1243, 1615, 3988]) // ER_UNKNOWN_STMT_HANDLER, ER_NEED_REPREPARE, ER_IMPOSSIBLE_STRING_CONVERSION
 
 /**
  * What only says that a text cannot be prepared, or not now: ER_UNKNOWN_STMT_HANDLER, ER_NEED_REPREPARE, ER_UNSUPPORTED_PS, ER_MAX_PREPARED_STMT_COUNT_REACHED,

@@ -1,7 +1,8 @@
 import { type Expression, expressionBuilder, type Kysely, type SqlBool, type Transaction } from 'kysely'
 import type { DB } from '../schema.ts'
 import { statement } from '../statement.ts'
-import { beyond, type Page, type PageRequest, type SortOrder, startsWithPattern, toPage } from './page.ts'
+import { whereComparable } from './comparable.ts'
+import { beyond, type Page, type PageRequest, pageRows, type SortOrder, startsWithPattern, toPage } from './page.ts'
 
 export interface City {
   readonly cityId: number
@@ -75,28 +76,25 @@ export async function listCities(
     .orderBy(order.column, order.direction)
     .orderBy('city.city_id', order.direction)
     .limit(page.limit + 1)
+  const withCountry = query
+    .innerJoin('country', 'country.country_id', 'city.country_id')
+    .select(['country.country as countryName', 'country.last_update as countryLastUpdate'])
   const rows = includeCountry
-    ? (
-        await query
-          .innerJoin('country', 'country.country_id', 'city.country_id')
-          .select(['country.country as countryName', 'country.last_update as countryLastUpdate'])
-          .execute()
-      ).map(({ countryName, countryLastUpdate, ...city }) => ({
+    ? (await pageRows(page, () => withCountry.execute())).map(({ countryName, countryLastUpdate, ...city }) => ({
         ...city,
         country: { countryId: city.countryId, country: countryName, lastUpdate: countryLastUpdate },
       }))
-    : await query.execute()
+    : await pageRows(page, () => query.execute())
   return toPage<City>(rows, page.limit, (row) => ({ value: sortValue(row, order.column), id: row.cityId }))
 }
 
 /** How many cities match. */
 export async function countCities(db: Kysely<DB>, filter: CityFilter): Promise<number> {
-  const row = await db
+  const query = db
     .selectFrom('city')
     .select((eb) => eb.fn.countAll<number>().as('count'))
     .where((eb) => eb.and(matching(filter)))
-    .executeTakeFirstOrThrow()
-  return Number(row.count)
+  return Number((await whereComparable(() => query.executeTakeFirstOrThrow(), { count: 0 })).count)
 }
 
 function matching({ name, namePrefix, countryId }: CityFilter): Expression<SqlBool>[] {

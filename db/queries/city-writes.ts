@@ -4,6 +4,8 @@ import { CityChangedError, CityNotFoundError, IdsExhaustedError, UnknownCountryE
 import type { DB } from '../schema.ts'
 import { statement } from '../statement.ts'
 import { type City, findCity } from './cities.ts'
+import { hasLastCityId } from './city-ids.ts'
+import { findCountry } from './countries.ts'
 
 export interface NewCity {
   /** 1-50 characters. */
@@ -20,8 +22,10 @@ const insertStatement = statement((db, { city, countryId }: NewCity) =>
  * @throws UnknownCountryError, IdsExhaustedError
  */
 export async function insertCity(trx: Transaction<DB>, newCity: NewCity): Promise<City> {
-  const { insertId } = await trx.executeQuery(insertStatement(newCity)).catch((error: unknown) => {
-    throw explainWrite(error, newCity.countryId)
+  const { insertId } = await trx.executeQuery(insertStatement(newCity)).catch(async (error: unknown) => {
+    throw (await areIdsExhausted(trx, error))
+      ? new IdsExhaustedError({ cause: error })
+      : await explainReference(trx, error, newCity)
   })
   return await readBack(trx, Number(insertId))
 }
@@ -50,8 +54,8 @@ export async function updateCity(trx: Transaction<DB>, target: CityTarget, chang
     .set({ ...(city !== undefined && { city }), ...(countryId !== undefined && { country_id: countryId }) })
     .where((eb) => eb.and(targeted(target)))
     .executeTakeFirstOrThrow()
-    .catch((error: unknown) => {
-      throw countryId === undefined ? error : explainWrite(error, countryId)
+    .catch(async (error: unknown) => {
+      throw await explainReference(trx, error, change)
     })
   if (numUpdatedRows === 0n) throw await explainMiss(trx, target)
   return await readBack(trx, target.cityId)
@@ -90,14 +94,22 @@ async function readBack(trx: Transaction<DB>, cityId: number): Promise<City> {
   return city
 }
 
-function explainWrite(cause: unknown, countryId: number): unknown {
-  switch (asDriverError(cause).errno) {
-    case 1452: // ER_NO_REFERENCED_ROW_2: the only foreign key is the country's
-      return new UnknownCountryError(countryId, { cause })
+async function areIdsExhausted(trx: Transaction<DB>, error: unknown): Promise<boolean> {
+  switch (asDriverError(error).errno) {
     case 167: // HA_ERR_AUTOINC_ERANGE, as MariaDB answers it
-    case 1062: // ER_DUP_ENTRY: MySQL gives the last id out again, and the id is the only unique key
-      return new IdsExhaustedError({ cause })
+    case 1467: // ER_AUTOINC_READ_FAILED: MySQL's for BIGINT
+      return true
+    case 1062: // ER_DUP_ENTRY: MySQL gives the last id out again; but the schema may have unique keys of its user's
+      return await hasLastCityId(trx)
     default:
-      return cause
+      return false
   }
+}
+
+/** The country, when it is that which is missing: a foreign key of its user's may be on the same table. */
+async function explainReference(trx: Transaction<DB>, cause: unknown, { countryId }: CityChange): Promise<unknown> {
+  const { errno } = asDriverError(cause)
+  const isReference = errno === 1452 || errno === 1216 // ER_NO_REFERENCED_ROW_2, and the one without its details
+  if (countryId === undefined || !isReference || (await findCountry(trx, countryId))) return cause
+  return new UnknownCountryError(countryId, { cause })
 }

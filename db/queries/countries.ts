@@ -1,6 +1,7 @@
 import { type Expression, expressionBuilder, type Kysely, type SqlBool } from 'kysely'
 import type { DB } from '../schema.ts'
-import { beyond, type Page, type PageRequest, type SortOrder, startsWithPattern, toPage } from './page.ts'
+import { whereComparable } from './comparable.ts'
+import { beyond, type Page, type PageRequest, pageRows, type SortOrder, startsWithPattern, toPage } from './page.ts'
 
 export interface Country {
   readonly countryId: number
@@ -44,14 +45,14 @@ export interface ListCountriesRequest {
 /** One page of the countries that match, in the order asked for. */
 export async function listCountries(db: Kysely<DB>, { filter, page }: ListCountriesRequest): Promise<Page<Country>> {
   const order = sortOrders[page.sort]
-  const rows = await db
+  const query = db
     .selectFrom('country')
     .select(countryColumns)
     .where((eb) => eb.and([...matching(filter), ...beyond(order, 'country.country_id', page.after)]))
     .orderBy(order.column, order.direction)
     .orderBy('country.country_id', order.direction)
     .limit(page.limit + 1)
-    .execute()
+  const rows = await pageRows(page, () => query.execute())
   return toPage<Country>(rows, page.limit, (row) => ({
     value: order.column === 'country.country' ? row.country : row.countryId,
     id: row.countryId,
@@ -60,12 +61,11 @@ export async function listCountries(db: Kysely<DB>, { filter, page }: ListCountr
 
 /** How many countries match. */
 export async function countCountries(db: Kysely<DB>, filter: CountryFilter): Promise<number> {
-  const row = await db
+  const query = db
     .selectFrom('country')
     .select((eb) => eb.fn.countAll<number>().as('count'))
     .where((eb) => eb.and(matching(filter)))
-    .executeTakeFirstOrThrow()
-  return Number(row.count)
+  return Number((await whereComparable(() => query.executeTakeFirstOrThrow(), { count: 0 })).count)
 }
 
 function matching({ name, namePrefix }: CountryFilter): Expression<SqlBool>[] {

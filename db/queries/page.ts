@@ -1,4 +1,6 @@
 import { type Expression, expressionBuilder, type SqlBool, sql } from 'kysely'
+import { PositionUnusableError } from '../errors.ts'
+import { faultOf } from '../server-errors.ts'
 
 /** What one page of a keyset walk asks for. `Sort` is the resource's own fixed list. */
 export interface PageRequest<Sort extends string> {
@@ -42,6 +44,23 @@ export function beyond(order: SortOrder, idColumn: string, position: PagePositio
     eb(column, atLeast, position.value),
     eb.or([eb(column, past, position.value), eb(sql.ref<number>(idColumn), past, position.id)]),
   ]
+}
+
+/**
+ * The rows of a page: none where a filter's text can equal none.
+ * @throws PositionUnusableError, and what `read` throws
+ */
+export async function pageRows<Row>(
+  { after }: PageRequest<string>,
+  read: () => Promise<readonly Row[]>,
+): Promise<readonly Row[]> {
+  try {
+    return await read()
+  } catch (error) {
+    if (faultOf(error) !== 'incomparable') throw error
+    if (typeof after?.value !== 'string') return []
+    throw new PositionUnusableError({ cause: error })
+  }
 }
 
 /** Cuts the extra row that was read to learn whether there is a next page, and says where that page starts. */

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { HTTPException } from 'hono/http-exception'
 import { test } from 'vitest'
 import {
@@ -12,10 +14,12 @@ import {
   KeyInUseError,
   KeyReusedError,
   PoolClosedError,
+  PositionUnusableError,
   QueueFullError,
   StatementLostError,
   UnknownCountryError,
 } from '../../db/index.ts'
+import { serverFaults } from '../../db/server-errors.ts'
 import { ClientLeftError, effectiveTimeoutMs } from '../../src/deadline.ts'
 import { judgeError } from '../../src/http-errors.ts'
 import { badRequest, OUTCOME_UNKNOWN, ProblemError } from '../../src/problem.ts'
@@ -47,6 +51,69 @@ test('a database that cannot be used is 503 with Retry-After, never 500, and say
   })
   const full = Object.assign(new Error('Too many connections'), { code: 'ER_CON_COUNT_ERROR', errno: 1040 })
   assert.equal(judgeError(full).status, 503)
+})
+
+const answered = (errno: number, sqlState = 'HY000') =>
+  Object.assign(new Error('quotes the input'), { errno, sqlState, sqlMessage: 'quotes the input', code: 'ER_X' })
+
+test('what a server says of a statement is the client’s, the moment’s or the operator’s', () => {
+  const statusOf = (errno: number, sqlState?: string) => judgeError(answered(errno, sqlState)).status
+  assert.deepEqual(
+    [1451, 1062].map((errno) => statusOf(errno)),
+    [409, 409],
+  )
+  assert.deepEqual(
+    [1644, 3819, 4025, 1366, 1267].map((errno) => statusOf(errno)),
+    [422, 422, 422, 422, 422],
+  )
+  assert.deepEqual(
+    [1205, 1213, 1317, 1290].map((errno) => statusOf(errno)),
+    [503, 503, 503, 503],
+  )
+  assert.deepEqual(
+    [3024, 1969].map((errno) => statusOf(errno)),
+    [504, 504],
+  )
+  assert.deepEqual(
+    [1142, 1146, 1054, 1370, 1114, 1021].map((errno) => statusOf(errno)),
+    [500, 500, 500, 500, 500, 500],
+  )
+  assert.deepEqual(judgeError(answered(1142)), {
+    status: 500,
+    detail: 'The database needs its operator. Nothing was changed.',
+    logAs: 'error',
+  })
+  assert.equal(judgeError(answered(1213)).retryAfterSeconds, 1)
+  assert.equal(judgeError(answered(3024)).retryAfterSeconds, undefined)
+})
+
+test('a number that is not in the table goes by its class, and without one to the operator', () => {
+  const statusOf = (sqlState: string) => judgeError(answered(60_000, sqlState)).status
+  assert.deepEqual(['22001', '23000', '45000', '40001', '08S01'].map(statusOf), [422, 422, 422, 503, 503])
+  assert.deepEqual(['HY000', '42000', '', '28000'].map(statusOf), [500, 500, 500, 500])
+})
+
+test('the manual lists every number of the table, each with those that have its answer', () => {
+  const manual = readFileSync(join(import.meta.dirname, '../../docs/operations.md'), 'utf8')
+  const rows = [...manual.matchAll(/^\| ([\d ]+) \| /gm)].map(([, numbers]) => numbers)
+  assert.deepEqual(
+    rows,
+    Object.values(serverFaults).map((errors) => Object.keys(errors).join(' ')),
+  )
+})
+
+test('of a read no value can be at fault, and what would be is the operator’s', () => {
+  const statusOf = (errno: number) => judgeError(answered(errno), { isRead: true }).status
+  assert.deepEqual([1451, 1062, 1644, 1267, 1205, 3024, 1146].map(statusOf), [500, 500, 500, 500, 503, 504, 500])
+})
+
+test('a position that cannot be compared any more is 400 and named by its parameter', () => {
+  const { status, errors } = judgeError(new PositionUnusableError({ cause: answered(1267) }))
+  assert.equal(status, 400)
+  assert.deepEqual(
+    errors?.map((error) => 'parameter' in error && error.parameter),
+    ['after'],
+  )
 })
 
 test('a deadline is 504', () => {

@@ -17,6 +17,18 @@ test("of a driver's error only code, errno and sqlState are logged: its message 
   assert.ok(JSON.stringify(describeError(wrapped)).includes('ER_DUP_ENTRY'))
 })
 
+test("where an operator must act the server's own words are logged: they name rights, tables and files", () => {
+  const sqlMessage = "SELECT command denied to user 'app'@'%' for table `sakila`.`city`"
+  const error = Object.assign(new Error(sqlMessage), { code: 'ER_X', errno: 1142, sqlState: '42000', sqlMessage })
+  assert.deepEqual(describeError(error), {
+    type: 'Error',
+    code: 'ER_X',
+    errno: 1142,
+    sqlState: '42000',
+    message: sqlMessage,
+  })
+})
+
 test("of the database side's own errors the message is logged, and no stack, since an outage has thousands", () => {
   const cause = Object.assign(new Error('connect ECONNREFUSED 10.0.0.7:3306'), { code: 'ECONNREFUSED', errno: -111 })
   const error = Object.assign(new DeadlineExceededError(200), { cause })
