@@ -2,6 +2,8 @@
 export interface ConnectionOptions {
   readonly host: string
   readonly port: number
+  /** The path of the server's Unix socket. With it, host and port are not used, and there is no TLS. */
+  readonly socketPath?: string
   readonly user: string
   /** Asked for each new connection, so that a rotated secret is used without a restart. */
   readonly password: () => Promise<string>

@@ -16,6 +16,7 @@ export function toMysqlOptions(
   return {
     host: connection.host,
     port: connection.port,
+    ...(connection.socketPath && { socketPath: connection.socketPath }),
     user: connection.user,
     password,
     database: connection.database,
@@ -30,8 +31,9 @@ export function toMysqlOptions(
         ...(texts.cert && { cert: texts.cert }),
         ...(texts.key && { key: texts.key }),
       },
-      // A password in clear text (PAM, the tokens of RDS and Cloud SQL) goes to a server that has proved who it is only.
-      enableCleartextPlugin: tls.verifyCertificate,
     }),
+    // A password in clear text (PAM, the tokens of RDS and Cloud SQL) goes to a server that has proved who it is, or is
+    // on this machine.
+    enableCleartextPlugin: tls?.verifyCertificate ?? connection.socketPath !== undefined,
   }
 }

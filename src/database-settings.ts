@@ -1,13 +1,14 @@
 import { type ConnectionOptions, checkTexts, type TlsOptions, type TlsTexts } from '../db/index.ts'
 import { type Env, quote, type Reader, withoutFinalNewline } from './setting-reader.ts'
 import { settings } from './settings.ts'
+import type { TlsMode } from './url-parameters.ts'
 
 /** Which database. */
 export type DatabaseSetting =
   | { readonly kind: 'configured'; readonly connection: ConnectionOptions }
   | { readonly kind: 'throwAway' }
 
-const databaseParts = ['DB_HOST', 'DB_PORT', 'DB_USER', 'DB_PASSWORD', 'DB_NAME'] as const
+const databaseParts = ['DB_HOST', 'DB_PORT', 'DB_SOCKET', 'DB_USER', 'DB_PASSWORD', 'DB_NAME'] as const
 const tlsFiles = ['DB_TLS_CA_FILE', 'DB_TLS_CERT_FILE', 'DB_TLS_KEY_FILE'] as const
 
 /** The database: in one line, in parts, or none. */
@@ -15,9 +16,9 @@ export function readDatabase(reader: Reader, env: Env): DatabaseSetting {
   const parts = databaseParts.filter((name) => reader.isSet(name))
   if (reader.isSet('DATABASE_URL')) {
     for (const name of parts) reader.problems.push({ name, accepted: 'unset when DATABASE_URL is set', got: 'both' })
-    return { kind: 'configured', connection: fromUrl(reader, env, readTls(reader)) }
+    return { kind: 'configured', connection: fromUrl(reader, env) }
   }
-  if (parts.length > 0) return { kind: 'configured', connection: fromParts(reader, env, readTls(reader)) }
+  if (parts.length > 0) return { kind: 'configured', connection: fromParts(reader, env) }
   for (const name of ['DB_TLS', ...tlsFiles] as const) {
     if (env[name])
       reader.problems.push({ name, accepted: 'unset without DATABASE_URL or DB_HOST', got: quote(env[name]) })
@@ -30,42 +31,67 @@ export function readDatabase(reader: Reader, env: Env): DatabaseSetting {
   return { kind: 'throwAway' }
 }
 
-function fromUrl(reader: Reader, env: Env, tls: TlsOptions | undefined): ConnectionOptions {
-  const { password, ...rest } = reader.optional('DATABASE_URL') ?? {
+function fromUrl(reader: Reader, env: Env): ConnectionOptions {
+  const { password, tls, ...rest } = reader.optional('DATABASE_URL') ?? {
     host: '',
     port: 0,
     user: '',
     password: '',
     database: '',
   }
+  if (tls && env['DB_TLS'] && env['DB_TLS'] !== tls) {
+    reader.problems.push({
+      name: 'DB_TLS',
+      accepted: `unset, or ${tls} as DATABASE_URL has it`,
+      got: quote(env['DB_TLS']),
+    })
+  }
   const path = env.DATABASE_URL_FILE
   const readAgain = (found: string) =>
     settings.DATABASE_URL.parse(withoutFinalNewline(reader.readFile(found)))?.password ?? password
-  return { ...rest, password: async () => (path ? readAgain(path) : password), ...(tls && { tls }) }
+  const login = { ...rest, password: async () => (path ? readAgain(path) : password) }
+  return withTls(login, reader, tls)
 }
 
-function fromParts(reader: Reader, env: Env, tls: TlsOptions | undefined): ConnectionOptions {
-  const [host, user, database] = (['DB_HOST', 'DB_USER', 'DB_NAME'] as const).map((name) => {
+function fromParts(reader: Reader, env: Env): ConnectionOptions {
+  const need = (name: 'DB_HOST' | 'DB_USER' | 'DB_NAME') => {
     if (!reader.isSet(name)) {
       reader.problems.push({ name, accepted: 'set when another DB_ setting is', got: 'nothing' })
     }
     return reader.optional(name) ?? ''
-  }) as [string, string, string]
+  }
+  const socketPath = reader.optional('DB_SOCKET')
+  const hasSocket = reader.isSet('DB_SOCKET')
+  for (const name of ['DB_HOST', 'DB_PORT'] as const) {
+    if (hasSocket && reader.isSet(name)) {
+      reader.problems.push({ name, accepted: 'unset when DB_SOCKET is set', got: 'both' })
+    }
+  }
   const password = reader.optional('DB_PASSWORD') ?? ''
   const path = env.DB_PASSWORD_FILE
-  return {
-    host,
+  const login = {
+    host: hasSocket ? 'localhost' : need('DB_HOST'),
     port: reader.value('DB_PORT'),
-    user,
+    user: need('DB_USER'),
     // A rotated secret is a changed file.
     password: async () => (path ? withoutFinalNewline(reader.readFile(path)) : password),
-    database,
-    ...(tls && { tls }),
+    database: need('DB_NAME'),
+    ...(socketPath && { socketPath }),
   }
+  return withTls(login, reader, undefined)
 }
 
-function readTls(reader: Reader): TlsOptions | undefined {
-  const mode = reader.value('DB_TLS')
+/** `mode` as the URL has it; undefined: as `DB_TLS` has it. */
+function withTls(login: ConnectionOptions, reader: Reader, mode: TlsMode | undefined): ConnectionOptions {
+  const tls = readTls(reader, mode ?? reader.value('DB_TLS'))
+  if (tls && login.socketPath) {
+    const accepted = 'off with a Unix socket, which never leaves the machine and names no host'
+    reader.problems.push({ name: 'DB_TLS', accepted, got: mode ?? 'another value' })
+  }
+  return { ...login, ...(tls && { tls }) }
+}
+
+function readTls(reader: Reader, mode: TlsMode): TlsOptions | undefined {
   const verifies = mode === 'verify-ca' || mode === 'verify-full'
   const [ca, cert, key] = tlsFiles.map((name) => {
     const path = reader.optional(name)

@@ -52,9 +52,12 @@ export function createReader(env: Env, readFile: ReadFile): Reader {
   function optional<Name extends SettingName>(name: Name): ValueOf<Name> | undefined {
     const found = text(name)
     if (found === undefined) return undefined
-    const { parse, accepted, isSecret }: Setting<unknown> = settings[name]
+    const { parse, explain, accepted, isSecret }: Setting<unknown> = settings[name]
     const value = parse(found)
-    if (value === undefined) problems.push({ name, accepted, got: isSecret ? 'something else' : quote(found) })
+    if (value === undefined) {
+      const faults = explain?.(found) ?? [{ accepted, got: isSecret ? 'something else' : quote(found) }]
+      problems.push(...faults.map((fault) => ({ name, ...fault })))
+    }
     return value as ValueOf<Name> | undefined // The table's own parse made it.
   }
 

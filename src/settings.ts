@@ -1,4 +1,7 @@
+import { isIPv6 } from 'node:net'
 import { MAX_BATCH } from '../db/index.ts'
+import { type DatabaseUrl, parseDatabaseUrl, type UrlFault } from './database-url.ts'
+import { tlsModes } from './url-parameters.ts'
 
 /** What is wrong with a setting. */
 export interface SettingProblem {
@@ -21,6 +24,8 @@ export interface Setting<Value> {
   readonly hasFile?: true
   /** Undefined for a text that is not accepted. */
   readonly parse: (text: string) => Value | undefined
+  /** All that is wrong with a text that is not accepted. Absent: that it is not what is accepted. */
+  readonly explain?: (text: string) => readonly UrlFault[]
 }
 
 const anyText = (text: string): string | undefined => text
@@ -45,7 +50,7 @@ function choice<const Choice extends string>(...choices: readonly Choice[]) {
 
 const hostName = {
   accepted: 'a name or an IP address',
-  parse: (text: string): string | undefined => (/^[\w.:-]+$/.test(text) ? text : undefined),
+  parse: (text: string): string | undefined => (isIPv6(text) || /^[\w.-]+$/.test(text) ? text : undefined),
 }
 
 /** Every setting there is: parsing and the README's table come from here. */
@@ -126,13 +131,19 @@ export const settings = {
   },
   DATABASE_URL: {
     about: 'The database, in one line; user, password and name percent-encoded.',
-    accepted: '`mysql://user:password@host:port/name`',
+    accepted: '`mysql://user:password@host:port/name`, or with `?socket=/path` instead of host and port',
     isSecret: true,
     hasFile: true,
-    parse: parseDatabaseUrl,
+    parse: (text: string): DatabaseUrl | undefined => whenUrl(parseDatabaseUrl(text)),
+    explain: (text: string): readonly UrlFault[] => whenFaults(parseDatabaseUrl(text)),
   },
   DB_HOST: { about: 'The database, in parts, instead of `DATABASE_URL`.', ...hostName, hasFile: true },
   DB_PORT: { about: '', ...integer(1, 65_535), fallback: '3306', hasFile: true },
+  DB_SOCKET: {
+    about: "The server's Unix socket, instead of `DB_HOST` and `DB_PORT`.",
+    accepted: 'an absolute path',
+    parse: (text: string): string | undefined => (text.startsWith('/') ? text : undefined),
+  },
   DB_USER: { about: '', accepted: 'a text', hasFile: true, parse: anyText },
   DB_PASSWORD: {
     about: 'From a file it is read again for each new connection.',
@@ -145,7 +156,7 @@ export const settings = {
   DB_TLS: {
     about:
       '`require` encrypts; `verify-ca` also checks the certificate; `verify-full` also that it names the host, or has its address.',
-    ...choice('off', 'require', 'verify-ca', 'verify-full'),
+    ...choice(...tlsModes),
     fallback: 'off',
   },
   DB_TLS_CA_FILE: {
@@ -167,29 +178,10 @@ function parseTokens(text: string): readonly string[] | undefined {
   return tokens.every((token) => /^[\w.~+/-]+=*$/.test(token)) ? tokens : undefined
 }
 
-/** The parts of a `DATABASE_URL`. */
-interface DatabaseUrl {
-  readonly host: string
-  readonly port: number
-  readonly user: string
-  readonly password: string
-  readonly database: string
+function whenUrl(parsed: DatabaseUrl | readonly UrlFault[]): DatabaseUrl | undefined {
+  return 'host' in parsed ? parsed : undefined
 }
 
-function parseDatabaseUrl(text: string): DatabaseUrl | undefined {
-  try {
-    const url = new URL(text)
-    const parts = {
-      host: decodeURIComponent(url.hostname).replace(/^\[(.*)\]$/, '$1'),
-      port: url.port === '' ? 3306 : Number(url.port),
-      user: decodeURIComponent(url.username),
-      password: decodeURIComponent(url.password),
-      database: decodeURIComponent(url.pathname.slice(1)),
-    }
-    // Parameters are refused: drivers give the same word different meanings, `ssl` above all.
-    const isWhole = parts.host && parts.port && parts.user && parts.database && !parts.database.includes('/')
-    return url.protocol === 'mysql:' && isWhole && !url.search && !url.hash ? parts : undefined
-  } catch {
-    return undefined // No URL, or its percent-encoding is broken.
-  }
+function whenFaults(parsed: DatabaseUrl | readonly UrlFault[]): readonly UrlFault[] {
+  return 'host' in parsed ? [] : parsed
 }

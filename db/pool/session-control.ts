@@ -120,9 +120,12 @@ export class SessionControl {
   }
 }
 
-/** A session whose HOST is unknown, or behind a proxy, could be taken for somebody else's. */
-function isKnown(session: Session): boolean {
-  return session.host !== undefined && !session.isBehindProxy
+/**
+ * A session whose HOST is unknown, or behind a proxy, could be taken for somebody else's. Over a Unix socket every HOST is
+ * `localhost`, and an id alone may be another session's after a restart of the server.
+ */
+function isKnown({ host, isBehindProxy }: Session): boolean {
+  return host?.includes(':') === true && !isBehindProxy
 }
 
 /** Asks over a connection that nobody else uses; undefined, and the connection dead, when it is silent. */

@@ -229,6 +229,41 @@ test('reads the TLS files again each time: certificates are rotated by changing 
   assert.equal((await tls?.texts?.())?.ca, next)
 })
 
+test('takes TLS from the URL, with files of its own, and refuses another opinion in DB_TLS', () => {
+  const url = `${DATABASE_URL}?ssl-mode=VERIFY_CA`
+  const env = { DATABASE_URL: url, DB_TLS_CA_FILE: '/ca' }
+  assert.equal(connectionOf(env, pem).tls?.verifyCertificate, true)
+  assert.equal(connectionOf({ ...env, DB_TLS: 'verify-ca' }, pem).tls?.verifyIdentity, false)
+  for (const DB_TLS of ['off', 'verify-full']) {
+    assert.deepEqual(problemsOf({ ...env, DB_TLS }, pem), [
+      { name: 'DB_TLS', accepted: 'unset, or verify-ca as DATABASE_URL has it', got: JSON.stringify(DB_TLS) },
+    ])
+  }
+})
+
+test('takes a Unix socket instead of host and port, without TLS', async () => {
+  const socket = { DB_SOCKET: '/run/mysqld.sock', DB_USER: 'u', DB_NAME: 'n' }
+  const { password, ...connection } = connectionOf(socket)
+  const expected = { host: 'localhost', port: 3306, user: 'u', database: 'n', socketPath: '/run/mysqld.sock' }
+  assert.deepEqual(connection, expected)
+  assert.equal(await password(), '')
+  assert.equal(connectionOf({ DATABASE_URL: `${DATABASE_URL}?socket=/s` }).socketPath, '/s')
+  const namesOf = (env: Record<string, string>) => problemsOf(env).map(({ name }) => name)
+  assert.deepEqual(namesOf({ ...socket, DB_HOST: 'h', DB_PORT: '1' }), ['DB_HOST', 'DB_PORT'])
+  assert.deepEqual(namesOf({ ...socket, DB_TLS: 'require' }), ['DB_TLS'])
+  assert.deepEqual(namesOf({ DATABASE_URL: `${DATABASE_URL}?socket=/s&ssl-mode=REQUIRED` }), ['DB_TLS'])
+  assert.deepEqual(namesOf({ DATABASE_URL, DB_SOCKET: '/s' }), ['DB_SOCKET'])
+  assert.deepEqual(namesOf({ ...socket, DB_SOCKET: 'mysqld.sock' }), ['DB_SOCKET'])
+})
+
+test('a host has no port in it, unless it is an address of IPv6', () => {
+  const login = { DB_USER: 'u', DB_NAME: 'n' }
+  assert.deepEqual(problemsOf({ ...login, DB_HOST: 'db.example:3307' }), [
+    { name: 'DB_HOST', accepted: 'a name or an IP address', got: '"db.example:3307"' },
+  ])
+  assert.equal(connectionOf({ ...login, DB_HOST: '::1' }).host, '::1')
+})
+
 test('refuses TLS files that hold something else, and says which', () => {
   const files: Record<string, string> = { '/ca': 'hello', '/c': client.cert, '/k': authority.issue({}).key }
   const paths = { DB_TLS_CA_FILE: '/ca', DB_TLS_CERT_FILE: '/c', DB_TLS_KEY_FILE: '/k' }
