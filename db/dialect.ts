@@ -22,6 +22,7 @@ import { Lease, type LeaseDependencies } from './lease.ts'
 import type { Random } from './pool/backoff.ts'
 import type { ConnectionSource } from './pool/connection-source.ts'
 import { createConnector } from './pool/connector.ts'
+import { Link } from './pool/link.ts'
 import { LoopTurn } from './pool/loop-turn.ts'
 import { type PoolOptions, resolvePoolOptions } from './pool/options.ts'
 import { PerRequestSource } from './pool/per-request-source.ts'
@@ -78,11 +79,12 @@ export class ResilientMysqlDialect implements Dialect {
     const turn = this.#turn
     const { arePrepared = true } = options
     const { connectTimeoutMs } = pool
-    const connect = createConnector(options.connection, { clock, turn, connectTimeoutMs, arePrepared, onEvent })
+    const link = new Link()
+    const connect = createConnector(options.connection, { clock, turn, link, connectTimeoutMs, arePrepared, onEvent })
     const source =
       options.strategy === 'per-request'
-        ? new PerRequestSource({ connect, clock })
-        : new ResilientPool(pool, { connect, clock, turn, random, onEvent, observer })
+        ? new PerRequestSource({ connect, clock, link })
+        : new ResilientPool(pool, { connect, clock, turn, link, random, onEvent, observer })
     const currentScope = options.currentScope ?? (() => undefined)
     const { acquireTimeoutMs } = pool
     this.#deps = { source, clock, random, onEvent, observer, currentScope, acquireTimeoutMs }

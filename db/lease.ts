@@ -104,6 +104,7 @@ export class Lease implements DatabaseConnection {
   async *streamQuery<R>(query: CompiledQuery): AsyncIterableIterator<QueryResult<R>> {
     if (statementKind(query) === 'other') this.#isDirty = true
     this.#isPinned = true
+    while (!this.#held().isProven) await this.#prove()
     try {
       for await (const row of this.#held().stream(query.sql, query.parameters, this.#scope)) yield { rows: [row as R] }
     } catch (error) {
@@ -246,8 +247,50 @@ export class Lease implements DatabaseConnection {
     return isOpen
   }
 
-  #attempt({ sql, parameters, toPreparable }: Statement): Promise<unknown> {
-    return this.#held().run(sql, parameters, { scope: this.#scope, toPreparable })
+  #attempt(statement: Statement): Promise<unknown> {
+    const connection = this.#held()
+    if (connection.isProven) return this.#send(connection, statement)
+    if (statement.kind !== 'read') return this.#prove().then(() => this.#attempt(statement))
+    connection.isProven = true // or replaced
+    return this.#sendWatched(connection, statement)
+  }
+
+  #send(connection: Connection, { sql, parameters, toPreparable }: Statement): Promise<unknown> {
+    return connection.run(sql, parameters, { scope: this.#scope, toPreparable })
+  }
+
+  /** Nothing has run yet on the connection that is held: another will do as well. */
+  async #prove(): Promise<void> {
+    const connection = this.#held()
+    this.#connection = undefined
+    this.#connection = await this.#deps.source.prove(connection, this.#scope)
+  }
+
+  /** Spares a read after a pause the round trip of a ping: when no answer may ever come it moves to another connection. */
+  #sendWatched(connection: Connection, statement: Statement): Promise<unknown> {
+    const { source, onEvent } = this.#deps
+    return new Promise((resolve, reject) => {
+      let isMoved = false
+      const stop = source.watch(connection, this.#scope, (next) => {
+        // Its caller may have left and given the first one back.
+        if (this.#connection !== connection) return source.release(next, { isTransactionOpen: false, isDirty: false })
+        isMoved = true
+        onEvent({ name: 'retried', outcome: 'unknown' })
+        this.release()
+        this.#connection = next
+        this.#attempt(statement).then(resolve, reject)
+      })
+      this.#send(connection, statement).then(
+        (result) => {
+          stop()
+          if (!isMoved) resolve(result)
+        },
+        (error) => {
+          stop()
+          if (!isMoved) reject(error)
+        },
+      )
+    })
   }
 
   /** Runs the statement again as long as that is certain to be harmless; else throws what its caller shall see. */

@@ -18,6 +18,16 @@ export interface ConnectionSource {
   /** Finds out how the database and the idle connections are, without any caller's connection. Never throws. */
   check(): Promise<PoolCheck>
   acquire(scope?: Scope): Promise<Connection>
+  /**
+   * Gives back an acquired connection that has yet to prove itself, in exchange for one that just has: it, or another.
+   * Throws what `acquire` throws; then nothing is held.
+   */
+  prove(connection: Connection, scope: Scope | undefined): Promise<Connection>
+  /**
+   * Watches the read that an acquired connection, which has yet to prove itself, is about to run: when no answer may ever
+   * come `onReplaced` is called with another connection, acquired for the same caller. Returns what ends the watch.
+   */
+  watch(connection: Connection, scope: Scope | undefined, onReplaced: (next: Connection) => void): () => void
   release(connection: Connection, note: ReleaseNote): void
   /** The connection's server refuses writes. */
   moveAway(connection: Connection): void

@@ -3,6 +3,7 @@ import type { Clock } from '../clock.ts'
 import type { Preparable } from '../preparable.ts'
 import type { Scope } from '../scope.ts'
 import { SESSION_SETTINGS } from '../session.ts'
+import type { Link } from './link.ts'
 import type { LoopTurn } from './loop-turn.ts'
 import type { ColumnDefinition, MysqlConnection, MysqlStatement } from './mysql-connection.ts'
 import { areSameInBoth, isUnpreparable, PreparedStatements, toBoundParameters } from './prepared-statements.ts'
@@ -61,6 +62,7 @@ export interface RunOptions {
 export interface ConnectionDependencies {
   readonly clock: Clock
   readonly turn: LoopTurn
+  readonly link: Link
   /** Whether statements are prepared when they come again. */
   readonly arePrepared: boolean
   /** Called once, when the connection can no longer be used. */
@@ -78,9 +80,12 @@ export class Connection {
   lastAliveAtMs: number
   /** When a caller last released it. */
   lastUsedAtMs: number
+  /** Whether its holder may rely on it: one that nobody has heard of for a while proves itself with its first statement. */
+  isProven = true
   readonly #raw: MysqlConnection
   readonly #clock: Clock
   readonly #turn: LoopTurn
+  readonly #link: Link
   readonly #arePrepared: boolean
   readonly #onDeath: (connection: Connection) => void
   #running: PendingStatement | undefined
@@ -92,12 +97,14 @@ export class Connection {
   #isSilent = false
   #onQuiet: (() => void) | undefined
 
-  constructor(raw: MysqlConnection, session: Session, { clock, turn, onDeath, arePrepared }: ConnectionDependencies) {
+  constructor(raw: MysqlConnection, session: Session, deps: ConnectionDependencies) {
+    const { clock, turn, link, onDeath, arePrepared } = deps
     this.#raw = raw
     this.#prepared = new PreparedStatements(raw, session.flavour)
     this.session = session
     this.#clock = clock
     this.#turn = turn
+    this.#link = link
     this.#arePrepared = arePrepared
     this.#onDeath = onDeath
     this.createdAtMs = this.lastAliveAtMs = this.lastUsedAtMs = clock.now()
@@ -177,9 +184,25 @@ export class Connection {
     }
   }
 
-  /** Whether the server answers a ping within `timeoutMs`; a connection that does not is dead. */
+  /**
+   * Whether the server answers a ping within `timeoutMs`, or as long as the link takes; a connection that does not is
+   * dead. Measures the link.
+   */
   async ping(timeoutMs: number): Promise<boolean> {
-    return await this.#command((callback) => this.#raw.ping(callback), timeoutMs)
+    const sentAtMs = this.#clock.now()
+    let dueAtMs = sentAtMs + timeoutMs
+    const moreMs = () => {
+      const nowMs = this.#clock.now()
+      // In steps: meanwhile others may be heard.
+      const delayMs = Math.min(timeoutMs, this.#link.patienceMs(timeoutMs, sentAtMs, nowMs))
+      dueAtMs = nowMs + delayMs
+      return delayMs
+    }
+    const isAlive = await this.#command((callback) => this.#raw.ping(callback), timeoutMs, moreMs)
+    const nowMs = this.#clock.now()
+    // Of one whose time was up long ago, only an event loop that stood still did not hear.
+    if (isAlive && nowMs - dueAtMs < STALL_MS) this.#link.record(nowMs - sentAtMs, nowMs)
+    return isAlive
   }
 
   /** Whether it is dead because it said nothing: its server may know of no end, and keep the session. */
@@ -187,8 +210,12 @@ export class Connection {
     return this.#isSilent
   }
 
-  /** Runs a statement of the pool's own; undefined, and dead, when it is not answered within `timeoutMs`. */
-  async ask(sql: string, timeoutMs: number): Promise<unknown> {
+  /**
+   * Runs a statement of the pool's own; undefined, and dead, when it is not answered within `leastMs`, or as long as the
+   * link takes.
+   */
+  async ask(sql: string, leastMs: number): Promise<unknown> {
+    const timeoutMs = this.#link.boundMs(leastMs, this.#clock.now())
     let isOver = false
     const cancel = this.#scheduleAfterPoll(timeoutMs, () => {
       if (!isOver) this.destroy(new Error(`no answer within ${timeoutMs} ms`))
@@ -346,8 +373,8 @@ export class Connection {
     return this.#clock.schedule(delayMs, () => void this.#turn.pollOnce().then(task))
   }
 
-  /** Runs a command that mysql2 gives no deadline. */
-  #command(start: (callback: (error: unknown) => void) => void, timeoutMs: number): Promise<boolean> {
+  /** Runs a command that mysql2 gives no deadline; `moreMs` says at its end how much longer it may take. */
+  #command(start: StartCommand, timeoutMs: number, moreMs = () => 0): Promise<boolean> {
     if (this.isDead) return Promise.resolve(false)
     return new Promise((resolve) => {
       let isSettled = false
@@ -362,15 +389,26 @@ export class Connection {
         }
         resolve(!error)
       }
-      const cancel = this.#scheduleAfterPoll(timeoutMs, () => {
+      const expire = () => {
         if (isSettled) return
+        const delayMs = this.isDead ? 0 : moreMs()
+        if (delayMs > 0) {
+          cancel = this.#scheduleAfterPoll(delayMs, expire)
+          return
+        }
         this.#isSilent = !this.isDead
         settle(new Error(`no answer within ${timeoutMs} ms`))
-      })
+      }
+      let cancel = this.#scheduleAfterPoll(timeoutMs, expire)
       start(settle)
     })
   }
 }
+
+type StartCommand = (callback: (error: unknown) => void) => void
+
+/** A timer that fires so much too late tells of an event loop that stood still, in ms. */
+const STALL_MS = 50
 
 /** How long a goodbye may take before the socket is closed without. */
 const QUIT_TIMEOUT_MS = 250

@@ -5,6 +5,7 @@ import type { ConnectionOptions } from '../connection-options.ts'
 import { type Credentials, toMysqlOptions } from '../mysql-options.ts'
 import { setUpSession } from '../session.ts'
 import { Connection } from './connection.ts'
+import type { Link } from './link.ts'
 import type { LoopTurn } from './loop-turn.ts'
 import type { MysqlConnection, MysqlFactory } from './mysql-connection.ts'
 import type { PoolEvent } from './stats.ts'
@@ -17,6 +18,7 @@ export type Connect = (onDeath: OnDeath) => Promise<Connection>
 export interface ConnectorDependencies {
   readonly clock: Clock
   readonly turn: LoopTurn
+  readonly link: Link
   readonly connectTimeoutMs: number
   readonly arePrepared: boolean
   readonly onEvent: (event: PoolEvent) => void
@@ -72,7 +74,7 @@ interface Factory extends Credentials {
 type OnDeath = (connection: Connection) => void
 
 function openConnection(pool: MysqlFactory, deps: ConnectorDependencies, onDeath: OnDeath): Promise<Connection> {
-  const { clock, turn, connectTimeoutMs, arePrepared } = deps
+  const { clock, turn, link, connectTimeoutMs, arePrepared } = deps
   return new Promise((resolve, reject) => {
     let raw: MysqlConnection | undefined
     let isOver = false
@@ -94,11 +96,13 @@ function openConnection(pool: MysqlFactory, deps: ConnectorDependencies, onDeath
       // Nobody else listens yet, and an 'error' without a listener ends the process.
       raw.on('error', fail)
       if (isOver) return opened.stream.destroy() // too late, but mysql2 got through
+      const loggedInAtMs = clock.now()
       setUpSession(opened).then((session) => {
         if (isOver) return
         isOver = true
         cancel()
-        resolve(new Connection(opened, session, { clock, turn, onDeath, arePrepared }))
+        link.record((clock.now() - loggedInAtMs) / SET_UP_ROUND_TRIPS, clock.now())
+        resolve(new Connection(opened, session, { clock, turn, link, onDeath, arePrepared }))
       }, fail)
     })
   })
@@ -116,6 +120,8 @@ function createFactory(options: ConnectionOptions, credentials: Credentials, con
   const { tls, host } = options
   return tls ? guardTls(pool, tls.verifyIdentity ? host : undefined) : pool
 }
+
+const SET_UP_ROUND_TRIPS = 2
 
 /** Idle time before TCP asks by itself; the operating system's default is two hours. */
 const TCP_KEEPALIVE_MS = 10_000

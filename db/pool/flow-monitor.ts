@@ -1,12 +1,19 @@
 import type { Clock } from '../clock.ts'
 import type { Connection } from './connection.ts'
+import type { Link } from './link.ts'
 import type { Member } from './members.ts'
 import type { SessionControl } from './session-control.ts'
 
-/** A statement running for longer is asked about, in ms, and again as often as this. */
+/** A statement running for longer, or than a few round trips, is asked about, in ms, and again as often as this. */
 const SUSPECT_AFTER_MS = 500
 /** An answer may be on its way while the server already says "idle": it is asked twice, this far apart, in ms. */
 const CONFIRM_AFTER_MS = 100
+
+export interface FlowMonitorDependencies {
+  readonly clock: Clock
+  readonly control: SessionControl
+  readonly link: Link
+}
 
 /**
  * Tells a slow statement from a forgotten connection: the server is asked whether the session is there and busy. Where
@@ -15,19 +22,22 @@ const CONFIRM_AFTER_MS = 100
 export class FlowMonitor {
   readonly #clock: Clock
   readonly #control: SessionControl
+  readonly #link: Link
   #isAsking = false
   #askedAtMs = Number.NEGATIVE_INFINITY
 
-  constructor({ clock, control }: { readonly clock: Clock; readonly control: SessionControl }) {
+  constructor({ clock, control, link }: FlowMonitorDependencies) {
     this.#clock = clock
     this.#control = control
+    this.#link = link
   }
 
   /** Asks about every statement that runs for long; does nothing while the last question is not answered. */
   async check(members: readonly Member[]): Promise<void> {
     const nowMs = this.#clock.now()
-    if (this.#isAsking || nowMs - this.#askedAtMs < SUSPECT_AFTER_MS) return
-    const suspects = members.filter(({ connection }) => connection.runningMs(nowMs) >= SUSPECT_AFTER_MS)
+    const suspectAfterMs = this.#link.boundMs(SUSPECT_AFTER_MS, nowMs)
+    if (this.#isAsking || nowMs - this.#askedAtMs < suspectAfterMs) return
+    const suspects = members.filter(({ connection }) => connection.runningMs(nowMs) >= suspectAfterMs)
     if (suspects.length === 0) return
     this.#isAsking = true
     this.#askedAtMs = nowMs
@@ -45,10 +55,11 @@ export class FlowMonitor {
     const isSame = (connection: Connection) =>
       connection.runningMark === before.get(connection)?.mark &&
       connection.receivedBytes === before.get(connection)?.bytes &&
-      connection.runningMs(this.#clock.now()) >= SUSPECT_AFTER_MS
+      connection.runningMs(this.#clock.now()) >= SUSPECT_AFTER_MS // a row stream's caller is not at work
     const first = await this.#notBusy(suspects)
     if (first.length === 0) return
-    await new Promise<void>((resolve) => this.#clock.schedule(CONFIRM_AFTER_MS, resolve))
+    const confirmAfterMs = this.#link.boundMs(CONFIRM_AFTER_MS, this.#clock.now())
+    await new Promise<void>((resolve) => this.#clock.schedule(confirmAfterMs, resolve))
     const forgotten = await this.#notBusy(first.filter(({ connection }) => isSame(connection)))
     for (const member of forgotten.filter(({ connection }) => isSame(connection))) {
       member.retiredFor = 'forgotten'

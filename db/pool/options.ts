@@ -10,9 +10,9 @@ export interface PoolOptions {
   readonly maxWaiting: number
   /** Longest attempt to connect: TCP, TLS, login and session set-up. */
   readonly connectTimeoutMs: number
-  /** A connection idle for longer is pinged before use. */
+  /** A connection idle for longer is pinged before a write; a read is sent at once, and moves when it is not answered. */
   readonly validateAfterIdleMs: number
-  /** Longest wait for a ping's answer. */
+  /** Longest wait for a ping's answer, or three round trips of the link if those take longer. */
   readonly validationTimeoutMs: number
   /** Idle connections are pinged this often. */
   readonly keepaliveMs: number
@@ -41,7 +41,7 @@ export const poolSettings: readonly Setting[] = [
   { name: 'acquireTimeoutMs', unit: 'ms', default: 5000, min: 10, max: 60_000 },
   { name: 'maxWaiting', unit: 'callers', default: 10_000, min: 0, max: 1_000_000 },
   { name: 'connectTimeoutMs', unit: 'ms', default: 1000, min: 50, max: 30_000 },
-  { name: 'validateAfterIdleMs', unit: 'ms', default: 5000, min: 0, max: HOUR },
+  { name: 'validateAfterIdleMs', unit: 'ms', default: 500, min: 0, max: HOUR },
   { name: 'validationTimeoutMs', unit: 'ms', default: 250, min: 10, max: 10_000 },
   { name: 'keepaliveMs', unit: 'ms', default: 30_000, min: 100, max: HOUR },
   { name: 'idleTimeoutMs', unit: 'ms', default: 600_000, min: 100, max: 24 * HOUR },

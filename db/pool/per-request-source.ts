@@ -3,7 +3,8 @@ import type { Scope } from '../scope.ts'
 import type { Connection } from './connection.ts'
 import type { ConnectionSource } from './connection-source.ts'
 import type { Connect } from './connector.ts'
-import { CHECK_TIMEOUT_MS, type PoolCheck } from './pool-check.ts'
+import type { Link } from './link.ts'
+import { checkTimeoutMs, type PoolCheck } from './pool-check.ts'
 import { describeServer } from './session-control.ts'
 import type { PoolStats } from './stats.ts'
 
@@ -13,12 +14,14 @@ export class PerRequestSource implements ConnectionSource {
   readonly isWedged = false
   readonly #connect: Connect
   readonly #clock: Clock
+  readonly #link: Link
   readonly #open = new Set<Connection>()
   #connecting = 0
 
-  constructor({ connect, clock }: { readonly connect: Connect; readonly clock: Clock }) {
+  constructor({ connect, clock, link }: { readonly connect: Connect; readonly clock: Clock; readonly link: Link }) {
     this.#connect = connect
     this.#clock = clock
+    this.#link = link
   }
 
   get stats(): PoolStats {
@@ -45,6 +48,15 @@ export class PerRequestSource implements ConnectionSource {
     else connection.quit()
   }
 
+  /** Every connection is new. */
+  async prove(connection: Connection): Promise<Connection> {
+    return connection
+  }
+
+  watch(): () => void {
+    return () => {}
+  }
+
   /** There are no idle connections: one is opened, asked and closed. */
   async check(): Promise<PoolCheck> {
     const startedAtMs = this.#clock.now()
@@ -57,7 +69,7 @@ export class PerRequestSource implements ConnectionSource {
       isAnswering: false,
       lastFailure,
     })
-    const cancel = this.#clock.schedule(CHECK_TIMEOUT_MS, () => late.resolve(failed(undefined)))
+    const cancel = this.#clock.schedule(checkTimeoutMs(this.#link, startedAtMs), () => late.resolve(failed(undefined)))
     const ask = async (): Promise<PoolCheck> => {
       const connection = await this.#connect(() => {})
       const server = await describeServer(connection)

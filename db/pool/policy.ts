@@ -6,11 +6,19 @@ export interface IdleConnection {
   readonly sinceAliveMs: number
   /** A connection of its generation was lost, and it has not been asked since. */
   readonly isSuspicious: boolean
+  /** Whether the server can be asked about its session: what is slow is told from what is lost by that alone. */
+  readonly canBeAskedAbout: boolean
 }
 
-/** Whether an idle connection can be used as it is or must be pinged first. Pure. */
-export function judgeIdle(connection: IdleConnection, validateAfterIdleMs: number): 'use' | 'validate' {
-  return connection.isSuspicious || connection.sinceAliveMs >= validateAfterIdleMs ? 'validate' : 'use'
+/**
+ * Whether an idle connection can be used as it is, used for a read that is watched (its first statement decides), or must
+ * be pinged first, whatever comes. Pure.
+ */
+export function judgeIdle(connection: IdleConnection, validateAfterIdleMs: number): 'use' | 'watch' | 'validate' {
+  const { sinceAliveMs, isSuspicious, canBeAskedAbout } = connection
+  if (isSuspicious) return 'validate'
+  if (sinceAliveMs < validateAfterIdleMs) return 'use'
+  return canBeAskedAbout ? 'watch' : 'validate'
 }
 
 /** What the policy knows of a connection that a caller gives back. */

@@ -1,12 +1,14 @@
 import type { Clock } from '../clock.ts'
+import type { Link } from './link.ts'
 import type { Member, Members } from './members.ts'
 import type { ServerState, SessionControl } from './session-control.ts'
 
-/** Longest time of a check, in ms: a kubelet waits 1 s. */
-export const CHECK_TIMEOUT_MS = 500
+/** Time of a check, in ms; on a slow link it takes what a kubelet, which waits 1 s, can spare. */
+const CHECK_TIMEOUT_MS = 500
+const MAX_CHECK_TIMEOUT_MS = 800
 /** While something is missing the pool is looked at again this often, in ms. */
 const LOOK_EVERY_MS = 20
-/** A connection in use that was alive so lately proves that the database answers, in ms. */
+/** A connection that was alive so lately proves that the database answers, in ms. */
 const PROVEN_WITHIN_MS = 1000
 
 /** What a check of the pool found and did. */
@@ -33,6 +35,9 @@ export interface PoolCheckDependencies {
   readonly clock: Clock
   readonly members: Members
   readonly control: SessionControl
+  readonly link: Link
+  /** Of a ping. */
+  readonly validationTimeoutMs: number
   /** Pings an idle connection; evicts it when it is dead. */
   readonly validate: (member: Member) => Promise<boolean>
   /** Opens connections until there are so many; 0: no more than otherwise. */
@@ -42,10 +47,10 @@ export interface PoolCheckDependencies {
 
 /**
  * Pings every idle connection at once, replaces those that are dead, and asks the server about itself beside the pool:
- * no caller waits for it, and no connection in use is touched. Ends within `CHECK_TIMEOUT_MS`.
+ * no caller waits for it, and no connection in use is touched. Ends within `checkTimeoutMs`.
  */
 export async function checkPool(deps: PoolCheckDependencies): Promise<PoolCheck> {
-  const { clock, members, keepOpen } = deps
+  const { clock, members, link, keepOpen } = deps
   const idle = members.idle()
   const { total, added } = members
   const pingsMs: number[] = []
@@ -55,7 +60,8 @@ export async function checkPool(deps: PoolCheckDependencies): Promise<PoolCheck>
   let isOver = false
 
   const pause = () => new Promise<void>((resolve) => clock.schedule(LOOK_EVERY_MS, resolve))
-  const cancelDeadline = clock.schedule(CHECK_TIMEOUT_MS, () => {
+  const timeoutMs = checkTimeoutMs(link, clock.now())
+  const cancelDeadline = clock.schedule(timeoutMs, () => {
     isOver = true
     end.resolve()
   })
@@ -83,7 +89,10 @@ export async function checkPool(deps: PoolCheckDependencies): Promise<PoolCheck>
   cancelDeadline()
   keepOpen(0)
 
-  const isAnswering = server !== undefined || pingsMs.length > 0 || isProven(members, clock.now())
+  // On a slow link an answer may come after the check, and be in time.
+  const areDue = link.boundMs(deps.validationTimeoutMs, clock.now()) <= timeoutMs
+  const isAwaited = !areDue && pingsMs.length + evicted < idle.length
+  const isAnswering = server !== undefined || pingsMs.length > 0 || isAwaited || isProven(deps)
   return {
     checked: idle.length,
     alive: pingsMs.length,
@@ -97,6 +106,13 @@ export async function checkPool(deps: PoolCheckDependencies): Promise<PoolCheck>
   }
 }
 
-function isProven(members: Members, nowMs: number): boolean {
-  return members.all().some(({ connection }) => nowMs - connection.lastAliveAtMs < PROVEN_WITHIN_MS)
+/** How long a check may take: what three round trips take, as far as its askers have the time. */
+export function checkTimeoutMs(link: Link, nowMs: number): number {
+  return Math.min(link.boundMs(CHECK_TIMEOUT_MS, nowMs), MAX_CHECK_TIMEOUT_MS)
+}
+
+function isProven({ clock, members, link }: PoolCheckDependencies): boolean {
+  const nowMs = clock.now()
+  const withinMs = link.boundMs(PROVEN_WITHIN_MS, nowMs)
+  return members.all().some(({ connection }) => nowMs - connection.lastAliveAtMs < withinMs)
 }

@@ -1,36 +1,39 @@
 import type { Clock } from '../clock.ts'
 import { ConnectRefusedError, PoolClosedError } from '../errors.ts'
-import type { Scope } from '../scope.ts'
+import { Scope } from '../scope.ts'
 import { jittered, type Random } from './backoff.ts'
 import { ConnectGate } from './connect-gate.ts'
 import type { Connection, Session } from './connection.ts'
 import type { ConnectionSource, ReleaseNote } from './connection-source.ts'
 import type { Connect } from './connector.ts'
+import { LateReads } from './late-reads.ts'
+import type { Link } from './link.ts'
 import type { LoopTurn } from './loop-turn.ts'
 import { type Member, Members } from './members.ts'
 import { Opener } from './opener.ts'
 import type { PoolOptions } from './options.ts'
 import { judgeIdle, judgeRelease, judgeUrgency } from './policy.ts'
 import { checkPool, type PoolCheck } from './pool-check.ts'
-import { SessionControl } from './session-control.ts'
+import { canBeAskedAbout, SessionControl } from './session-control.ts'
 import type { EvictReason, PoolEvent, PoolStats } from './stats.ts'
 import { startUpkeep } from './upkeep.ts'
 import { type UseObserver, unobserved } from './use-observer.ts'
 import { WaitingLine } from './waiting-line.ts'
 import { WedgeMonitor } from './wedge-monitor.ts'
 
-/** How long a statement whose caller has left may still take before it is killed: most end by themselves. */
+/** How long a statement whose caller has left may still take before it is killed, or a few round trips: most end by themselves. */
 const ABANDONED_GRACE_MS = 50
 /** Between two evictions of everything: when every server is read-only, reads go on. */
 const FAILOVER_INTERVAL_MS = 1000
 const LIFETIME_JITTER = 0.1
-/** A ping that takes longer is probably one of many that fail: one connection more than `size` is opened for who waits. */
+/** A ping that takes longer, or a few round trips, is probably one of many that fail: one connection more than `size` may be opened. */
 const DOUBT_AFTER_MS = 100
 
 export interface PoolDependencies {
   readonly connect: Connect
   readonly clock: Clock
   readonly turn: LoopTurn
+  readonly link: Link
   readonly random: Random
   readonly onEvent: (event: PoolEvent) => void
   readonly observer?: UseObserver
@@ -47,6 +50,7 @@ export class ResilientPool implements ConnectionSource {
   readonly #line: WaitingLine
   readonly #opener: Opener
   readonly #control: SessionControl
+  readonly #lateReads: LateReads
   readonly #wedge: WedgeMonitor
   readonly #observer: UseObserver
   readonly #stopUpkeep: () => void
@@ -56,8 +60,8 @@ export class ResilientPool implements ConnectionSource {
   #isRefused = false
   /** While the pool is checked: how many connections there shall be. */
   #keptOpen = 0
-  /** Pings that have taken longer than `DOUBT_AFTER_MS`, and are still out. */
-  #slowPings = 0
+  /** Owe an answer to a ping or a read for longer than they should. */
+  readonly #late = new Set<Member>()
   #lastFailoverAtMs = Number.NEGATIVE_INFINITY
   #lastRefusalAtMs = Number.NEGATIVE_INFINITY
   #closing: Promise<void> | undefined
@@ -81,6 +85,7 @@ export class ResilientPool implements ConnectionSource {
     })
     this.#observer = deps.observer ?? unobserved
     this.#control = new SessionControl((onDeath) => this.#opener.openOutside(onDeath))
+    this.#lateReads = new LateReads({ ...deps, control: this.#control })
     this.#wedge = new WedgeMonitor(options.wedgedAfterMs, {
       clock: deps.clock,
       members: this.#members,
@@ -90,6 +95,7 @@ export class ResilientPool implements ConnectionSource {
     this.#stopUpkeep = startUpkeep(options, {
       clock: deps.clock,
       control: this.#control,
+      link: deps.link,
       members: this.#members,
       evict: (member, reason) => this.#evict(member, reason),
       validate: (member) => void this.#validate(member),
@@ -120,6 +126,8 @@ export class ResilientPool implements ConnectionSource {
       clock: this.#deps.clock,
       members: this.#members,
       control: this.#control,
+      link: this.#deps.link,
+      validationTimeoutMs: this.#options.validationTimeoutMs,
       validate: (member) => this.#validate(member),
       keepOpen: (count) => {
         this.#keptOpen = count
@@ -130,7 +138,7 @@ export class ResilientPool implements ConnectionSource {
   }
 
   /**
-   * A connection that was alive a moment ago.
+   * A connection that was alive a moment ago, or, `isProven` being false, one that proves it with its first statement.
    * @throws AcquireTimeoutError, QueueFullError, ConnectRefusedError, PoolClosedError, or the scope's reason
    */
   async acquire(scope?: Scope): Promise<Connection> {
@@ -144,6 +152,37 @@ export class ResilientPool implements ConnectionSource {
       }
     }
     return await this.#wait(scope)
+  }
+
+  async prove(connection: Connection, scope: Scope | undefined): Promise<Connection> {
+    const member = this.#members.get(connection)
+    if (member?.state.name !== 'acquired') throw new Error('a connection that was not acquired cannot prove itself')
+    void this.#validate(member)
+    return await this.#wait(scope)
+  }
+
+  watch(connection: Connection, scope: Scope | undefined, onReplaced: (next: Connection) => void): () => void {
+    const member = this.#members.get(connection)
+    if (!member) return () => {}
+    let stopReplacing: (() => void) | undefined
+    const stopWatching = this.#lateReads.watch(connection, {
+      onLate: () => {
+        this.#late.add(member)
+        this.#opener.pump()
+      },
+      onBusy: () => this.#late.delete(member),
+      onSilent: () => {
+        this.#suspect(member)
+        const waiting = new Scope(this.#deps.clock, (scope?.deadlineAtMs ?? Infinity) - this.#deps.clock.now())
+        stopReplacing = () => waiting.abort(new Error('answered'))
+        void this.#replace(waiting, onReplaced)
+      },
+    })
+    return () => {
+      this.#late.delete(member)
+      stopWatching()
+      stopReplacing?.()
+    }
   }
 
   /** Takes back what `acquire` gave. What the caller's statements left behind decides what becomes of it. */
@@ -186,19 +225,28 @@ export class ResilientPool implements ConnectionSource {
     return this.#closing
   }
 
-  /** The last used idle connection that needs no ping, acquired. */
+  /** The last used idle connection that needs no ping before a read, acquired; one that needs no proof at all first. */
   #takeIdle(scope: Scope | undefined): Member | undefined {
     const nowMs = this.#deps.clock.now()
-    const member = this.#members.findIdle((candidate) => this.#judge(candidate, nowMs) === 'use')
-    const deadlineAtMs = scope?.deadlineAtMs ?? Infinity
-    if (member) this.#members.move(member, { name: 'acquired', sinceMs: nowMs, deadlineAtMs })
+    const member =
+      this.#members.findIdle((candidate) => this.#judge(candidate, nowMs) === 'use') ??
+      this.#members.findIdle((candidate) => this.#judge(candidate, nowMs) === 'watch')
+    if (member) this.#handOut(member, nowMs, scope?.deadlineAtMs ?? Infinity)
     return member
   }
 
-  #judge({ connection, generation }: Member, nowMs: number): 'use' | 'validate' {
-    const sinceAliveMs = nowMs - connection.lastAliveAtMs
-    const isSuspicious = generation < this.#generation
-    return judgeIdle({ sinceAliveMs, isSuspicious }, this.#options.validateAfterIdleMs)
+  #handOut(member: Member, nowMs: number, deadlineAtMs: number): void {
+    member.connection.isProven = this.#judge(member, nowMs) === 'use'
+    this.#members.move(member, { name: 'acquired', sinceMs: nowMs, deadlineAtMs })
+  }
+
+  #judge({ connection, generation }: Member, nowMs: number): ReturnType<typeof judgeIdle> {
+    const idle = {
+      sinceAliveMs: nowMs - connection.lastAliveAtMs,
+      isSuspicious: generation < this.#generation,
+      canBeAskedAbout: canBeAskedAbout(connection.session),
+    }
+    return judgeIdle(idle, this.#options.validateAfterIdleMs)
   }
 
   /** The check without a round trip, for a connection taken for `scope`; what fails it, or comes too late, goes back. */
@@ -236,8 +284,8 @@ export class ResilientPool implements ConnectionSource {
     while (this.#line.length > this.#members.count('validating')) {
       const member = this.#members.findIdle(() => true)
       if (!member) break
-      if (this.#judge(member, nowMs) === 'use') void this.#checkAndSupply(member)
-      else void this.#validate(member)
+      if (this.#judge(member, nowMs) === 'validate') void this.#validate(member)
+      else void this.#checkAndSupply(member)
     }
     this.#opener.pump()
   }
@@ -253,15 +301,12 @@ export class ResilientPool implements ConnectionSource {
     this.#members.move(member, { name: 'validating' })
     const startedAtMs = this.#deps.clock.now()
     const generation = this.#generation
-    let isSlow = false
-    const cancelDoubt = this.#deps.clock.schedule(DOUBT_AFTER_MS, () => {
-      isSlow = true
-      this.#slowPings += 1
+    const cancelDoubt = this.#deps.clock.schedule(this.#deps.link.boundMs(DOUBT_AFTER_MS, startedAtMs), () => {
+      this.#late.add(member)
       this.#opener.pump()
     })
     const isAlive = await member.connection.ping(this.#options.validationTimeoutMs)
     cancelDoubt()
-    if (isSlow) this.#slowPings -= 1
     if (isAlive) member.generation = generation
     this.#deps.onEvent({ name: 'pinged', durationMs: this.#deps.clock.now() - startedAtMs, isAlive })
     this.#validated(member, isAlive)
@@ -272,8 +317,28 @@ export class ResilientPool implements ConnectionSource {
     if (member.state.name === 'evicted') return
     if (!isAlive) this.#evict(member, member.connection.isSilent ? 'validationFailed' : 'lost')
     else if (member.retiredFor) this.#evict(member, member.retiredFor)
-    else if (this.#members.total > this.#options.size && !this.#isReplacing) this.#evict(member, 'surplus')
+    else this.#keep(member)
+  }
+
+  /** It is alive, and owes nothing: it stays, unless another was opened in its place meanwhile. */
+  #keep(member: Member): void {
+    this.#late.delete(member)
+    if (this.#members.total > this.#options.size && !this.#isReplacing) this.#evict(member, 'surplus')
     else this.#supply(member)
+  }
+
+  /** Acquires a connection in place of one that says nothing, unless its answer ends the wait. */
+  async #replace(waiting: Scope, onReplaced: (next: Connection) => void): Promise<void> {
+    let next: Connection
+    try {
+      next = await this.#wait(waiting)
+    } catch {
+      return // there is no other: the caller goes on waiting for this one
+    } finally {
+      waiting.end()
+    }
+    if (waiting.reason) this.release(next, { isTransactionOpen: false, isDirty: false })
+    else onReplaced(next)
   }
 
   /** Hands a connection that is alive to whoever waits longest, or keeps it. */
@@ -286,7 +351,7 @@ export class ResilientPool implements ConnectionSource {
     const waiter = this.#line.next(nowMs)
     if (!waiter) this.#members.move(member, { name: 'idle' })
     else {
-      this.#members.move(member, { name: 'acquired', sinceMs: nowMs, deadlineAtMs: waiter.holdUntilMs })
+      this.#handOut(member, nowMs, waiter.holdUntilMs)
       this.#observer.waited(nowMs - waiter.sinceMs)
       waiter.resolve(member.connection)
     }
@@ -328,12 +393,22 @@ export class ResilientPool implements ConnectionSource {
   /** Ends the statement of a caller who has left: by itself, else by KILL; the slot is free when the server's is. */
   async #stop(member: Member, note: ReleaseNote): Promise<void> {
     this.#members.move(member, { name: 'settling' })
-    const isQuiet = await member.connection.waitUntilQuiet(ABANDONED_GRACE_MS)
-    if (!isQuiet && !member.connection.isDead) await this.#control.kill(member.connection.session)
+    const isQuiet = await member.connection.waitUntilQuiet(this.#graceMs(member))
+    const isLost = !isQuiet && this.#late.has(member)
+    if (!isQuiet && !isLost && !member.connection.isDead) await this.#control.kill(member.connection.session)
     if (member.state.name === 'evicted') return
     const mayStay = isQuiet && !note.isTransactionOpen && !note.isDirty && !member.retiredFor && !this.#closing
-    if (mayStay) this.#supply(member)
-    else this.#evict(member, isQuiet ? 'transactionOpen' : 'stopped')
+    if (mayStay) this.#keep(member)
+    else this.#evict(member, isQuiet ? 'transactionOpen' : isLost ? 'validationFailed' : 'stopped')
+  }
+
+  #graceMs(member: Member): number {
+    const { link, clock } = this.#deps
+    const nowMs = clock.now()
+    if (!this.#late.has(member)) return link.boundMs(ABANDONED_GRACE_MS, nowMs)
+    // Its caller was given another: it has as long as an answer to a ping would have.
+    const sentAtMs = nowMs - member.connection.runningMs(nowMs)
+    return link.patienceMs(this.#options.validationTimeoutMs, sentAtMs, nowMs)
   }
 
   /** What the opener shall work on: waiting callers first, then the idle minimum, then a replacement. */
@@ -341,11 +416,12 @@ export class ResilientPool implements ConnectionSource {
     if (this.#closing) return { count: 0, urgency: 'low' as const }
     const total = this.#members.total
     const { size, minIdle } = this.#options
-    const waiting = this.#line.length - (this.#members.count('validating') - this.#slowPings)
+    const slowPings = [...this.#late].filter(({ state }) => state.name === 'validating').length
+    const waiting = this.#line.length - (this.#members.count('validating') - slowPings)
     const nowMs = this.#deps.clock.now()
     const isWanted = waiting > 0 || nowMs - this.#lastRefusalAtMs < 1000
     const missing = Math.max(waiting, total === 0 && isWanted ? 1 : 0, Math.max(minIdle, this.#keptOpen) - total)
-    const room = size - total + (this.#slowPings > 0 && !this.#isReplacing ? 1 : 0)
+    const room = size - total + (this.#late.size > 0 && !this.#isReplacing ? 1 : 0)
     const serving = total - this.#members.count('validating')
     return {
       count: Math.min(room, missing) + (this.#isReplacing ? 1 : 0),
@@ -356,7 +432,7 @@ export class ResilientPool implements ConnectionSource {
   #join(connection: Connection): void {
     this.#isRefused = false
     // One too many: a successor whose predecessor died meanwhile, and was made up for.
-    const most = this.#options.size + (this.#isReplacing || this.#slowPings > 0 ? 1 : 0)
+    const most = this.#options.size + (this.#isReplacing || this.#late.size > 0 ? 1 : 0)
     const isSurplus = this.#members.total >= most
     if (this.#closing || isSurplus) {
       connection.quit()
@@ -401,13 +477,16 @@ export class ResilientPool implements ConnectionSource {
   }
 
   /** One loss makes those that are as old suspicious: they are asked once, in parallel, before anyone needs them. */
+  #suspect(lost: Member): void {
+    if (lost.generation < this.#generation) return
+    this.#generation += 1
+    for (const other of this.#members.idle()) if (other !== lost) void this.#validate(other)
+  }
+
   #died(connection: Connection): void {
     const member = this.#members.get(connection)
     if (!member) return
-    if (member.generation === this.#generation) {
-      this.#generation += 1
-      for (const other of this.#members.idle()) if (other !== member) void this.#validate(other)
-    }
+    this.#suspect(member)
     // Whoever holds it learns from its own statement, and gives it back.
     if (member.state.name === 'idle') this.#evict(member, 'lost')
   }
@@ -415,6 +494,7 @@ export class ResilientPool implements ConnectionSource {
   #evict(member: Member, reason: EvictReason): void {
     const { connection } = member
     this.#members.move(member, { name: 'evicted', reason })
+    this.#late.delete(member)
     this.#deps.onEvent({ name: 'evicted', reason, idleMs: this.#deps.clock.now() - connection.lastUsedAtMs })
     if (connection.isDead || connection.isBusy) connection.destroy(new Error(`evicted: ${reason}`))
     else connection.quit()

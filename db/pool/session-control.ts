@@ -84,7 +84,7 @@ export class SessionControl {
     if (!answer) return undefined
     const { by } = answer
     const rows = answer.rows as readonly { id: number; host: string; command: string }[]
-    const known = sessions.filter((session) => isKnown(session) && session.server === by.session.server)
+    const known = sessions.filter((session) => canBeAskedAbout(session) && session.server === by.session.server)
     const stateOf = (session: Session): SessionState => {
       const row = rows.find(({ id, host }) => id === session.id && host === session.host)
       return row === undefined ? 'gone' : row.command === 'Sleep' ? 'idle' : 'busy'
@@ -121,10 +121,11 @@ export class SessionControl {
 }
 
 /**
- * A session whose HOST is unknown, or behind a proxy, could be taken for somebody else's. Over a Unix socket every HOST is
- * `localhost`, and an id alone may be another session's after a restart of the server.
+ * Whether the server can be asked about a session. One whose HOST is unknown, or behind a proxy, could be taken for
+ * somebody else's. Over a Unix socket every HOST is `localhost`, and an id alone may be another session's after a restart
+ * of the server.
  */
-function isKnown({ host, isBehindProxy }: Session): boolean {
+export function canBeAskedAbout({ host, isBehindProxy }: Session): boolean {
   return host?.includes(':') === true && !isBehindProxy
 }
 

@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts'
 import { FlowMonitor } from './flow-monitor.ts'
+import type { Link } from './link.ts'
 import type { Member, Members } from './members.ts'
 import type { PoolOptions } from './options.ts'
 import type { SessionControl } from './session-control.ts'
@@ -11,6 +12,7 @@ const TICK_MS = 250
 export interface UpkeepDependencies {
   readonly clock: Clock
   readonly control: SessionControl
+  readonly link: Link
   readonly members: Members
   readonly evict: (member: Member, reason: EvictReason) => void
   readonly validate: (member: Member) => void
@@ -28,7 +30,7 @@ export interface UpkeepDependencies {
  */
 export function startUpkeep(options: PoolOptions, deps: UpkeepDependencies): () => void {
   const { clock, control, members } = deps
-  const monitor = new FlowMonitor({ clock, control })
+  const monitor = new FlowMonitor(deps)
   let controlAskedAtMs = clock.now()
   let cancel = clock.schedule(TICK_MS, tick, { isUpkeep: true })
 

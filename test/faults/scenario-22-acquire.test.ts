@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, test } from 'vitest'
-import { AcquireTimeoutError, ConnectRefusedError } from '../../db/errors.ts'
+import { AcquireTimeoutError, ConnectRefusedError, DeadlineExceededError } from '../../db/errors.ts'
 import { until } from '../support/fault-site.ts'
 import { durationOf, openPoolSite, type PoolServer, type PoolSite, startPoolServer } from '../support/pool-site.ts'
 import { changePassword, fill, killSessions } from '../support/server-faults.ts'
@@ -180,19 +180,30 @@ test('#27 an attempt to connect whose password never comes ends in time, and the
   assert.ok(tookMs >= 195 && tookMs < 1_000, `${tookMs} ms`)
 })
 
-test('#28 a caller whose connection turns out to be dead keeps its first deadline', async () => {
-  site = await openPoolSite(server, {
-    pool: { size: 1, validateAfterIdleMs: 50, validationTimeoutMs: 200, connectTimeoutMs: 200 },
-  })
-  const flow = await site.openOnly()
-  await sleep(60)
-  flow.forget()
-  site.proxy.reception = { name: 'mute' }
-  const reading = site.within(600, () => site.read())
-  const tookMs = await durationOf(reading)
-  await assert.rejects(reading, AcquireTimeoutError)
-  assert.ok(tookMs >= 595 && tookMs <= 640, `${tookMs} ms`)
-})
+const uses = {
+  // Waits for a connection that has proved to be alive.
+  write: { run: () => site.insert('late'), error: AcquireTimeoutError },
+  // Was sent already.
+  read: { run: () => site.db.selectFrom('note').select('id').execute(), error: DeadlineExceededError },
+}
+
+test.each(['write', 'read'] as const)(
+  '#28 the caller of a %s whose connection turns out to be dead keeps its first deadline',
+  async (use) => {
+    site = await openPoolSite(server, {
+      pool: { size: 1, validateAfterIdleMs: 50, validationTimeoutMs: 200, connectTimeoutMs: 200 },
+    })
+    const flow = await site.openOnly()
+    await sleep(60)
+    flow.forget()
+    site.proxy.reception = { name: 'mute' }
+    const { run, error } = uses[use]
+    const running = site.within(600, async () => void (await run()))
+    const tookMs = await durationOf(running)
+    await assert.rejects(running, error)
+    assert.ok(tookMs >= 595 && tookMs <= 640, `${tookMs} ms`)
+  },
+)
 
 test('#29 a wrong password fails every waiter at once, and costs few attempts', async () => {
   site = await openPoolSite(server, {

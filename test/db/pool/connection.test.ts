@@ -8,14 +8,14 @@ import { createFakeConnector } from './fake-connection.ts'
 
 async function open() {
   const clock = createManualClock()
-  const { connect, raws } = createFakeConnector(clock)
+  const { connect, raws, link } = createFakeConnector(clock)
   let deaths = 0
   const connection = await connect(() => {
     deaths += 1
   })
   const [raw] = raws
   assert.ok(raw)
-  return { clock, connection, raw, deaths: () => deaths }
+  return { clock, connection, raw, link, deaths: () => deaths }
 }
 
 test('#33 statements that wait on their connection end with their scope, and never run', async () => {
@@ -84,17 +84,56 @@ test('a scope that outlives its statements has none of their listeners, answered
   assert.equal(added.length, 0)
 })
 
-test('#37 a ping that is not answered ends at its limit, and the connection with it', async () => {
-  const { clock, connection, raw } = await open()
-  raw.isAnswering = false
-  const ping = connection.ping(250)
-  clock.advance(249)
-  await new Promise((resolve) => setImmediate(resolve))
-  assert.equal(connection.isDead, false)
-  clock.advance(1)
+const turnsOfTheLoop = async () => {
+  for (let turns = 0; turns < 4; turns += 1) await new Promise((resolve) => setImmediate(resolve))
+}
+
+/** A ping that is never answered: how long until the connection is dead, in ms. */
+async function lastingOf(ping: Promise<boolean>, { clock, connection }: Awaited<ReturnType<typeof open>>) {
+  const startedAtMs = clock.now()
+  while (!connection.isDead) {
+    clock.advance(1)
+    await turnsOfTheLoop()
+  }
   assert.equal(await ping, false)
-  assert.equal(connection.isDead, true)
   assert.equal(connection.isSilent, true)
+  return clock.now() - startedAtMs
+}
+
+test('#37 a ping that is not answered ends at its limit, and the connection with it, when others are heard', async () => {
+  const site = await open()
+  site.raw.isAnswering = false
+  const ping = site.connection.ping(250)
+  site.clock.advance(100)
+  site.link.record(1, site.clock.now())
+  assert.equal(await lastingOf(ping, site), 150)
+})
+
+test('a ping lasts for a second while nobody is heard: it may be the link that has become slow', async () => {
+  const site = await open()
+  site.raw.isAnswering = false
+  assert.equal(await lastingOf(site.connection.ping(250), site), 1_000)
+})
+
+test('a ping lasts for three round trips of a slow link', async () => {
+  const site = await open()
+  site.raw.isAnswering = false
+  const ping = site.connection.ping(250)
+  site.clock.advance(50)
+  site.link.record(200, site.clock.now())
+  assert.equal(await lastingOf(ping, site), 550)
+})
+
+test('a ping measures the link, unless the event loop stood still', async () => {
+  const { clock, connection, link } = await open()
+  const pinging = connection.ping(250)
+  clock.advance(80)
+  await pinging
+  assert.equal(link.roundTripMs(clock.now()), 80)
+  const stalled = connection.ping(250)
+  clock.advance(5_000)
+  assert.equal(await stalled, true)
+  assert.equal(link.roundTripMs(clock.now()), 80)
 })
 
 test('#54 an answer that came before the loop could look counts, though the timer fired first', async () => {

@@ -1,6 +1,7 @@
 import type { Clock } from '../../../db/clock.ts'
 import { Connection } from '../../../db/pool/connection.ts'
 import type { Connect } from '../../../db/pool/connector.ts'
+import { Link } from '../../../db/pool/link.ts'
 import { LoopTurn } from '../../../db/pool/loop-turn.ts'
 import type { ColumnDefinition, MysqlConnection, MysqlStatement } from '../../../db/pool/mysql-connection.ts'
 
@@ -66,7 +67,7 @@ class FakeMysqlConnection implements MysqlConnection {
 }
 
 /** Opens connections to a server that is not there: once `isReachable`, they are numbered in the order they come. */
-export function createFakeConnector(clock: Clock, turn = new LoopTurn()) {
+export function createFakeConnector(clock: Clock, turn = new LoopTurn(), link = new Link()) {
   const raws: FakeMysqlConnection[] = []
   const server = { isReachable: Promise.resolve() }
   const connect: Connect = async (onDeath) => {
@@ -82,7 +83,7 @@ export function createFakeConnector(clock: Clock, turn = new LoopTurn()) {
       waitTimeoutMs: 28_800_000,
       isBehindProxy: false,
     } as const
-    return new Connection(raw, session, { clock, turn, onDeath, arePrepared: true })
+    return new Connection(raw, session, { clock, turn, link, onDeath, arePrepared: true })
   }
-  return { connect, raws, turn, server }
+  return { connect, raws, turn, link, server }
 }

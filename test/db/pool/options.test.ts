@@ -8,7 +8,7 @@ const defaults: PoolOptions = {
   acquireTimeoutMs: 5_000,
   maxWaiting: 10_000,
   connectTimeoutMs: 1_000,
-  validateAfterIdleMs: 5_000,
+  validateAfterIdleMs: 500,
   validationTimeoutMs: 250,
   keepaliveMs: 30_000,
   idleTimeoutMs: 600_000,

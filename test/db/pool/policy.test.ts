@@ -2,13 +2,20 @@ import assert from 'node:assert/strict'
 import { test } from 'vitest'
 import { canBeServed, judgeIdle, judgeRelease, judgeUrgency, type ReleasedConnection } from '../../../db/pool/policy.ts'
 
-test('an idle connection is pinged from validateAfterIdleMs on, not a millisecond before', () => {
-  assert.equal(judgeIdle({ sinceAliveMs: 4_999, isSuspicious: false }, 5_000), 'use')
-  assert.equal(judgeIdle({ sinceAliveMs: 5_000, isSuspicious: false }, 5_000), 'validate')
+test('an idle connection must prove itself from validateAfterIdleMs on, not a millisecond before', () => {
+  const idle = { isSuspicious: false, canBeAskedAbout: true }
+  assert.equal(judgeIdle({ ...idle, sinceAliveMs: 499 }, 500), 'use')
+  assert.equal(judgeIdle({ ...idle, sinceAliveMs: 500 }, 500), 'watch')
+})
+
+test('a connection that its server cannot be asked about is pinged after a pause', () => {
+  const idle = { isSuspicious: false, canBeAskedAbout: false }
+  assert.equal(judgeIdle({ ...idle, sinceAliveMs: 499 }, 500), 'use')
+  assert.equal(judgeIdle({ ...idle, sinceAliveMs: 500 }, 500), 'validate')
 })
 
 test('a suspicious connection is pinged however short it was idle', () => {
-  assert.equal(judgeIdle({ sinceAliveMs: 0, isSuspicious: true }, 5_000), 'validate')
+  assert.equal(judgeIdle({ sinceAliveMs: 0, isSuspicious: true, canBeAskedAbout: true }, 500), 'validate')
 })
 
 const clean: ReleasedConnection = {

@@ -3,6 +3,7 @@ import { afterEach, test } from 'vitest'
 import { systemClock } from '../../../db/clock.ts'
 import type { ConnectionOptions, TlsOptions } from '../../../db/connection-options.ts'
 import { createConnector } from '../../../db/pool/connector.ts'
+import { Link } from '../../../db/pool/link.ts'
 import { LoopTurn } from '../../../db/pool/loop-turn.ts'
 import { type Certificate, createAuthority, createSelfSigned } from '../../support/certificates.ts'
 import {
@@ -42,6 +43,7 @@ async function logIn(
   const connect = createConnector(connection, {
     clock: systemClock,
     turn: new LoopTurn(),
+    link: new Link(),
     connectTimeoutMs: 2_000,
     arePrepared: true,
     onEvent: () => {},
