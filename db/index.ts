@@ -39,6 +39,7 @@ export { type Country, type CountrySort, countCountries, findCountry, listCountr
 export type { KeyedWrite } from './queries/idempotency-keys.ts'
 export type { Page, PagePosition } from './queries/page.ts'
 export type { DB } from './schema.ts'
+export { checkSchema, type SchemaState } from './schema-check.ts'
 export type { Scope } from './scope.ts'
 export { type Fault, faultOf, operatorMessageOf } from './server-errors.ts'
 export { asRead } from './statement-kind.ts'

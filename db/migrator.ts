@@ -3,10 +3,8 @@ import fs from 'node:fs/promises'
 import path from 'node:path'
 import { Kysely, MysqlAdapter, sql } from 'kysely'
 import { FileMigrationProvider, type MigrationResultSet, Migrator } from 'kysely/migration'
-import { asDriverError } from './classify-error.ts'
 import type { ConnectionOptions } from './connection-options.ts'
 import { ResilientMysqlDialect } from './dialect.ts'
-import type { DB } from './schema.ts'
 
 /** How long a migrator waits for another one of the same schema, in seconds. */
 const LOCK_WAIT_SECONDS = 60
@@ -55,28 +53,13 @@ export async function readMigrationStatus(connection: ConnectionOptions, folder:
   )
 }
 
-/** The name of the newest migration in the folder. */
-export async function findLatestMigration(folder: string): Promise<string | undefined> {
+/** The name of the newest migration in the folder. @throws RangeError when there is none */
+export async function findLatestMigration(folder: string): Promise<string> {
   const names = Object.keys(await createProvider(folder).getMigrations())
-  return names.toSorted((a, b) => (a < b ? -1 : 1)).at(-1)
+  const newest = names.toSorted((a, b) => (a < b ? -1 : 1)).at(-1)
+  if (newest === undefined) throw new RangeError(`no migrations in ${folder}`)
+  return newest
 }
-
-/** Whether the migration `name` has run: false also where no migration ever did. */
-export async function hasRun(db: Kysely<DB>, name: string): Promise<boolean> {
-  try {
-    const row = await db
-      .selectFrom(sql<{ name: string }>`kysely_migration`.as('migration'))
-      .select('migration.name')
-      .where('migration.name', '=', name)
-      .executeTakeFirst()
-    return row !== undefined
-  } catch (error) {
-    if (asDriverError(error).errno === NO_SUCH_TABLE) return false
-    throw error
-  }
-}
-
-const NO_SUCH_TABLE = 1146
 
 async function withMigrator<T>(
   connection: ConnectionOptions,

@@ -1,5 +1,5 @@
 import { OpenAPIHono } from '@hono/zod-openapi'
-import type { Clock, Database } from '../db/index.ts'
+import type { Clock, Database, SchemaState } from '../db/index.ts'
 import { createAllowedMethods } from './allowed-methods.ts'
 import type { AppEnv } from './app-env.ts'
 import { deadline } from './deadline.ts'
@@ -27,8 +27,8 @@ import type { ReadTokens } from './write-tokens.ts'
 export interface AppDeps {
   readonly database: Database
   readonly schema: {
-    /** Whether the database has every migration that this version needs; rejects when it cannot say. */
-    isCurrent(): Promise<boolean>
+    /** What the database has of what this version needs; rejects when it cannot say. */
+    check(): Promise<SchemaState>
   }
   readonly state: () => LifecycleState
   readonly readyzDatabase: DatabasePolicy

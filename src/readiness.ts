@@ -1,4 +1,4 @@
-import type { HealthReport } from '../db/index.ts'
+import type { HealthReport, SchemaState } from '../db/index.ts'
 import type { LifecycleState } from './lifecycle.ts'
 
 /** One line of a readiness answer. `reason` is public: a code or a command, never a driver's text. */
@@ -8,16 +8,14 @@ export interface Check {
   readonly reason?: string
 }
 
-/** What was found out about the schema: `unknown` when the database did not say in time. */
-export type SchemaState = 'current' | 'behind' | 'unknown'
-
 /** Whether a database that does not answer takes this replica, and with it every other, out of traffic. */
 export type DatabasePolicy = 'required' | 'off'
 
 export interface Readiness {
   readonly state: LifecycleState
   readonly health: HealthReport
-  readonly schema: SchemaState
+  /** Undefined when the database did not say in time. */
+  readonly schema: SchemaState | undefined
   readonly databasePolicy: DatabasePolicy
 }
 
@@ -28,8 +26,8 @@ export function judgeReadiness({ state, health, schema, databasePolicy }: Readin
     { name: 'started', isOk: state.name !== 'starting' },
     { name: 'not-draining', isOk: state.name === 'ready' || state.name === 'starting' },
     ...(isRequired ? [judgeDatabase(health)] : []),
-    // With `off` a database that says nothing is no reason, but one that says "behind" is.
-    ...(isRequired || schema !== 'unknown' ? [judgeSchema(schema)] : []),
+    // With `off` a database that says nothing is no reason, but one that says what is missing is.
+    ...(isRequired || schema ? [judgeSchema(schema)] : []),
   ]
 }
 
@@ -38,14 +36,21 @@ function judgeDatabase({ status, reason }: HealthReport): Check {
   return { name: 'database', isOk: false, ...(reason !== undefined && { reason }) }
 }
 
-function judgeSchema(schema: SchemaState): Check {
-  switch (schema) {
-    case 'current':
-      return { name: 'schema', isOk: true }
-    case 'behind':
-      return { name: 'schema', isOk: false, reason: 'run `npm run migrate`' }
-    case 'unknown':
-      return { name: 'schema', isOk: false, reason: 'unknown' }
+export function judgeSchema(schema: SchemaState | undefined): Check {
+  if (schema?.name === 'current') return { name: 'schema', isOk: true }
+  return { name: 'schema', isOk: false, reason: schema ? reasonOf(schema) : 'unknown' }
+}
+
+function reasonOf(schema: Exclude<SchemaState, { readonly name: 'current' }>): string {
+  if (schema.name === 'behind') return 'run `npm run migrate`'
+  const { lacks, table } = schema
+  switch (lacks) {
+    case 'table':
+      return table ? `there is no table ${table}` : 'a table is missing'
+    case 'column':
+      return table ? `a column of ${table} is missing` : 'a column is missing'
+    case 'right':
+      return `the database account may not SELECT from ${table ?? 'a table'}`
   }
 }
 

@@ -3,9 +3,9 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { collectDefaultMetrics } from 'prom-client'
 import type { Clock } from '../db/index.ts'
-import { type ConnectionOptions, createDatabase, type Database } from '../db/index.ts'
+import { type ConnectionOptions, checkSchema, createDatabase, type Database } from '../db/index.ts'
 import { startLocalDatabase } from '../db/local/local-database.ts'
-import { findLatestMigration, hasRun, migrateToLatest } from '../db/migrator.ts'
+import { findLatestMigration, migrateToLatest } from '../db/migrator.ts'
 import { type AppDeps, createApp } from './app.ts'
 import type { Config } from './config.ts'
 import { createConnectionSumReport } from './connection-sum.ts'
@@ -14,6 +14,7 @@ import type { Lifecycle } from './lifecycle.ts'
 import type { Log } from './log.ts'
 import { createMetrics, type Metrics } from './metrics/metrics.ts'
 import { logPoolEvents } from './pool-log.ts'
+import { judgeSchema } from './readiness.ts'
 import { metricsRoutes } from './routes/metrics.ts'
 import { startWatchdog } from './watchdog.ts'
 import type { ReadTokens } from './write-tokens.ts'
@@ -60,7 +61,7 @@ export async function start(options: StartOptions): Promise<void> {
 
   const newest = await findLatestMigration(migrationsOf(options))
   const schema: AppDeps['schema'] = {
-    isCurrent: async () => newest === undefined || (await hasRun(database.kysely, newest)),
+    check: () => checkSchema(database.kysely, newest),
   }
   // Found through the package, not from the current folder, which may be any.
   const swaggerUiFolder = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'))
@@ -147,11 +148,11 @@ async function openConnection(options: StartOptions): Promise<ConnectionOptions>
   return local.app
 }
 
-/** Says in the log when a configured database still needs `npm run migrate`: that is never done from here. */
+/** Says in the log what a configured database lacks, `npm run migrate` above all: that is never done from here. */
 async function reportSchema(schema: AppDeps['schema'], { log }: StartOptions): Promise<void> {
   try {
-    if (await schema.isCurrent()) return
-    log.warn({}, 'the schema is older than this service: run `npm run migrate`')
+    const { isOk, reason } = judgeSchema(await schema.check())
+    if (!isOk) log.warn({ reason }, 'the schema is not what this service needs')
   } catch (error) {
     log.warn({ err: error }, 'the database does not answer yet')
   }

@@ -2,8 +2,8 @@ import { createRequire } from 'node:module'
 import { dirname, resolve } from 'node:path'
 import { systemClock } from '../../db/clock.ts'
 import type { ConnectionOptions } from '../../db/connection-options.ts'
-import { createDatabase, type Database } from '../../db/index.ts'
-import { findLatestMigration, hasRun, migrateToLatest } from '../../db/migrator.ts'
+import { checkSchema, createDatabase, type Database } from '../../db/index.ts'
+import { findLatestMigration, migrateToLatest } from '../../db/migrator.ts'
 import { type AppType, createApp } from '../../src/app.ts'
 import { createMetrics } from '../../src/metrics/metrics.ts'
 import { createMemoryLog, type LogLine } from '../src/memory-log.ts'
@@ -34,12 +34,12 @@ export interface TestAppOptions {
 export async function createTestApp(given?: TestSchema, options: TestAppOptions = {}): Promise<TestApp> {
   const schema = given ?? (await createTestSchema())
   await migrateToLatest(schema.migrator, migrations)
-  const newest = (await findLatestMigration(migrations)) ?? ''
+  const newest = await findLatestMigration(migrations)
   const database = createDatabase({ connection: { ...schema.app, ...options.address }, pool: { size: 4 } })
   const { log, lines } = createMemoryLog()
   const app = createApp({
     database,
-    schema: { isCurrent: () => hasRun(database.kysely, newest) },
+    schema: { check: () => checkSchema(database.kysely, newest) },
     state: () => ({ name: 'ready' }),
     readyzDatabase: 'required',
     metrics: createMetrics('test'),

@@ -98,7 +98,7 @@ function setUp(
       counters: noEvents,
       poolOptions: resolvePoolOptions(),
     } as Partial<Database> as Database, // Just what the routes use.
-    schema: { isCurrent: async () => Promise.reject(new Error('no database')) },
+    schema: { check: async () => Promise.reject(new Error('no database')) },
     state: () => ({ name: 'ready' }),
     readyzDatabase: 'required',
     metrics: createMetrics('sakila'),
@@ -389,16 +389,35 @@ test('livez fails when the pool is wedged, and only then', async () => {
   assert.equal(answer.headers.get('Cache-Control'), 'no-store')
 })
 
-test('a schema that was new enough is not asked about again', async () => {
+test('a schema that has all is asked about again after 2 s, one that lacks something at once', async () => {
+  const answers = ['behind', 'current', 'behind', 'current'] as const
   let asked = 0
-  const isCurrent = async () => {
-    asked += 1
-    return asked > 1
-  }
-  const { app } = setUp(noRows, { health: healthy, schema: { isCurrent } })
-  const statuses = [503, 200, 200]
-  for (const status of statuses) assert.equal((await app.request('/readyz')).status, status)
+  const check = async () => ({ name: answers[asked++] ?? 'behind' })
+  const { app, clock } = setUp(noRows, { health: healthy, schema: { check } })
+  const expectStatus = async (status: number) => assert.equal((await app.request('/readyz')).status, status)
+  await expectStatus(503)
+  await expectStatus(200)
+  clock.advance(1999)
+  await expectStatus(200)
   assert.equal(asked, 2)
+  clock.advance(1)
+  await expectStatus(503)
+  await expectStatus(200)
+})
+
+test('a schema that had all is not doubted because the database does not say', async () => {
+  let asked = 0
+  const check = async () => {
+    asked += 1
+    if (asked === 1) return { name: 'current' as const }
+    throw new Error('no connection')
+  }
+  const { app, clock } = setUp(noRows, { health: healthy, schema: { check } })
+  for (const expected of [1, 2, 2]) {
+    assert.equal((await app.request('/readyz')).status, 200)
+    assert.equal(asked, expected)
+    if (expected === 1) clock.advance(2000)
+  }
 })
 
 test('a traceparent is found again in the lines of its request, a malformed one is not', async () => {
@@ -420,8 +439,11 @@ test('a traceparent is found again in the lines of its request, a malformed one 
 })
 
 test('readyz gives the schema half a second to answer', async () => {
-  const isCurrent = async () => (await never()).rows.length > 0
-  const { app, clock } = setUp(noRows, { schema: { isCurrent } })
+  const check = async () => {
+    await never()
+    return { name: 'current' as const }
+  }
+  const { app, clock } = setUp(noRows, { schema: { check } })
   const answer = app.request('/readyz')
   await tick()
   clock.advance(500)
@@ -431,7 +453,7 @@ test('readyz gives the schema half a second to answer', async () => {
 test('readyz fails while draining and names the command while the schema is behind', async () => {
   const draining = setUp(noRows, { state: () => ({ name: 'draining' }) }).app
   assert.match(await (await draining.request('/readyz')).text(), /not-draining failed/)
-  const behind = setUp(noRows, { schema: { isCurrent: async () => false } }).app
+  const behind = setUp(noRows, { schema: { check: async () => ({ name: 'behind' }) } }).app
   assert.match(await (await behind.request('/readyz')).text(), /schema failed: run `npm run migrate`/)
 })
 

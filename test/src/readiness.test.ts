@@ -13,7 +13,13 @@ const healthy: HealthReport = {
   pool: { total: 1, idle: 1, acquired: 0, waiting: 0, connecting: 0 },
 }
 const refused: HealthReport = { ...healthy, status: 'fail', warnings: ['connectFailed'], reason: 'ECONNREFUSED' }
-const well: Readiness = { state: { name: 'ready' }, health: healthy, schema: 'current', databasePolicy: 'required' }
+const well: Readiness = {
+  state: { name: 'ready' },
+  health: healthy,
+  schema: { name: 'current' },
+  databasePolicy: 'required',
+}
+const behind = { name: 'behind' } as const
 const failing = (others: Partial<Readiness>) =>
   judgeReadiness({ ...well, ...others })
     .filter(({ isOk }) => !isOk)
@@ -28,14 +34,25 @@ test('names each thing that is missing', () => {
   assert.deepEqual(failing({ state: { name: 'starting' } }), ['started'])
   assert.deepEqual(failing({ state: { name: 'draining' } }), ['not-draining'])
   assert.deepEqual(failing({ state: { name: 'stopped' } }), ['not-draining'])
-  assert.deepEqual(failing({ schema: 'behind' }), ['schema: run `npm run migrate`'])
-  assert.deepEqual(failing({ health: refused, schema: 'unknown' }), ['database: ECONNREFUSED', 'schema: unknown'])
+  assert.deepEqual(failing({ schema: behind }), ['schema: run `npm run migrate`'])
+  assert.deepEqual(failing({ health: refused, schema: undefined }), ['database: ECONNREFUSED', 'schema: unknown'])
+})
+
+test('says which table, column or right is missing', () => {
+  const reasonOf = (lacks: 'table' | 'column' | 'right', table?: string) =>
+    failing({ schema: { name: 'unusable', lacks, ...(table && { table }) } })
+  assert.deepEqual(reasonOf('table', 'city'), ['schema: there is no table city'])
+  assert.deepEqual(reasonOf('column', 'city'), ['schema: a column of city is missing'])
+  assert.deepEqual(reasonOf('right', 'kysely_migration'), [
+    'schema: the database account may not SELECT from kysely_migration',
+  ])
+  assert.deepEqual(reasonOf('right'), ['schema: the database account may not SELECT from a table'])
 })
 
 test('with READYZ_DATABASE=off a database that says nothing is no reason, an old schema is', () => {
   const databasePolicy = 'off'
-  assert.deepEqual(failing({ databasePolicy, health: refused, schema: 'unknown' }), [])
-  assert.deepEqual(failing({ databasePolicy, schema: 'behind' }), ['schema: run `npm run migrate`'])
+  assert.deepEqual(failing({ databasePolicy, health: refused, schema: undefined }), [])
+  assert.deepEqual(failing({ databasePolicy, schema: behind }), ['schema: run `npm run migrate`'])
   assert.deepEqual(failing({ databasePolicy, state: { name: 'draining' } }), ['not-draining'])
 })
 
@@ -47,7 +64,7 @@ test('says one word when all is well, and every check when asked or when one fai
     '[+]started ok\n[+]not-draining ok\n[+]database ok\n[+]schema ok\nreadyz check passed',
   )
   assert.equal(
-    readinessText(judgeReadiness({ ...well, state: { name: 'draining' }, schema: 'behind' }), false),
+    readinessText(judgeReadiness({ ...well, state: { name: 'draining' }, schema: behind }), false),
     '[+]started ok\n[-]not-draining failed\n[+]database ok\n[-]schema failed: run `npm run migrate`\nreadyz check failed',
   )
 })
