@@ -78,13 +78,12 @@ export class ResilientMysqlDialect implements Dialect {
     }
     const turn = this.#turn
     const { arePrepared = true } = options
-    const { connectTimeoutMs } = pool
     const link = new Link()
-    const connect = createConnector(options.connection, { clock, turn, link, connectTimeoutMs, arePrepared, onEvent })
+    const connector = createConnector(options.connection, { clock, turn, link, limits: pool, arePrepared, onEvent })
     const source =
       options.strategy === 'per-request'
-        ? new PerRequestSource({ connect, clock, link })
-        : new ResilientPool(pool, { connect, clock, turn, link, random, onEvent, observer })
+        ? new PerRequestSource({ connector, clock, link })
+        : new ResilientPool(pool, { connector, clock, turn, link, random, onEvent, observer })
     const currentScope = options.currentScope ?? (() => undefined)
     const { acquireTimeoutMs } = pool
     this.#deps = { source, clock, random, onEvent, observer, currentScope, acquireTimeoutMs }

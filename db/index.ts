@@ -22,7 +22,7 @@ export {
   UnknownCountryError,
 } from './errors.ts'
 export type { HealthReport, HealthWarning } from './health.ts'
-export { type PoolOptions, PoolOptionsError, poolSettings } from './pool/options.ts'
+export { type PoolOptions, PoolOptionsError, poolOrder, poolSettings } from './pool/options.ts'
 export { type EvictReason, evictReasons, type PoolCounters, type PoolEvent, type PoolStats } from './pool/stats.ts'
 export { checkTexts } from './pool/tls-texts.ts'
 export type { StatementUse, UseObserver } from './pool/use-observer.ts'

@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs'
+import type { PoolOptions } from '../db/index.ts'
 import { type DatabaseSetting, readDatabase } from './database-settings.ts'
+import { readPool } from './pool-settings.ts'
 import type { DatabasePolicy } from './readiness.ts'
 import { createReader, type Env, type ReadFile } from './setting-reader.ts'
 import type { SettingProblem } from './settings.ts'
@@ -11,7 +13,7 @@ export interface Config {
   readonly port: number
   readonly logLevel: string
   readonly requestTimeoutMs: number
-  readonly poolSize: number
+  readonly pool: PoolOptions
   readonly arePrepared: boolean
   readonly maxLookupBatch: number
   readonly connectionStrategy: 'pooled' | 'per-request'
@@ -19,7 +21,6 @@ export interface Config {
   readonly metricsPort?: number
   readonly readyzDatabase: DatabasePolicy
   readonly drainDelayMs: number
-  readonly livezWedgedMs: number
   readonly stallLogMs: number
   readonly stallExitMs: number
   /** Absent: `WRITE_TOKENS` is not set. */
@@ -50,19 +51,19 @@ export function parseConfig(env: Env, readFile: ReadFile = (path) => readFileSyn
   if (port && metricsPort === port) {
     reader.problems.push({ name: 'METRICS_PORT', accepted: 'another port than PORT, or unset', got: String(port) })
   }
+  const requestTimeoutMs = reader.value('REQUEST_TIMEOUT_MS')
   const config = {
     host: env.HOST || database.kind === 'configured' ? reader.value('HOST') : '127.0.0.1',
     port,
     logLevel: reader.value('LOG_LEVEL'),
-    requestTimeoutMs: reader.value('REQUEST_TIMEOUT_MS'),
-    poolSize: reader.value('POOL_SIZE'),
+    requestTimeoutMs,
+    pool: readPool(reader, requestTimeoutMs),
     arePrepared: reader.value('PREPARED_STATEMENTS') === 'on',
     maxLookupBatch: reader.value('LOOKUP_BATCH'),
     connectionStrategy: reader.value('CONNECTION_STRATEGY'),
     ...(metricsPort !== undefined && { metricsPort }),
     readyzDatabase: reader.value('READYZ_DATABASE'),
     drainDelayMs: reader.value('DRAIN_DELAY_MS'),
-    livezWedgedMs: reader.value('LIVEZ_WEDGED_MS'),
     stallLogMs: reader.value('STALL_LOG_MS'),
     stallExitMs: reader.value('STALL_EXIT_MS'),
     ...(writeTokens && { writeTokens }),

@@ -1,5 +1,5 @@
 import { isIPv6 } from 'node:net'
-import { MAX_BATCH } from '../db/index.ts'
+import { MAX_BATCH, type PoolOptions, poolSettings } from '../db/index.ts'
 import { type DatabaseUrl, parseDatabaseUrl, type UrlFault } from './database-url.ts'
 import { tlsModes } from './url-parameters.ts'
 
@@ -48,6 +48,20 @@ function choice<const Choice extends string>(...choices: readonly Choice[]) {
   }
 }
 
+const poolSetting = Object.fromEntries(poolSettings.map((setting) => [setting.name, setting])) as Record<
+  keyof PoolOptions,
+  (typeof poolSettings)[number]
+> // the table has each of them
+
+function rangeOf(name: keyof PoolOptions) {
+  return integer(poolSetting[name].min, poolSetting[name].max)
+}
+
+/** As the pool has it: its default and its range. */
+function ofPool(name: keyof PoolOptions) {
+  return { ...rangeOf(name), fallback: String(poolSetting[name].default) }
+}
+
 const hostName = {
   accepted: 'a name or an IP address',
   parse: (text: string): string | undefined => (isIPv6(text) || /^[\w.-]+$/.test(text) ? text : undefined),
@@ -71,7 +85,30 @@ export const settings = {
     ...integer(100, 120_000),
     fallback: '5000',
   },
-  POOL_SIZE: { about: 'Most database connections at once.', ...integer(1, 1000), fallback: '16' },
+  POOL_SIZE: { about: 'Most database connections at once.', ...ofPool('size') },
+  POOL_MIN_IDLE: { about: 'Idle connections kept however long nobody needs them.', ...ofPool('minIdle') },
+  POOL_MAX_WAITING: {
+    about: 'Most statements that wait for a connection; further ones are refused at once.',
+    ...ofPool('maxWaiting'),
+  },
+  POOL_ACQUIRE_TIMEOUT_MS: {
+    about: "Longest wait for a connection, where that is less than a request's time.",
+    ...rangeOf('acquireTimeoutMs'),
+  },
+  POOL_VALIDATE_AFTER_IDLE_MS: {
+    about: 'A connection idle for longer proves to be alive before use.',
+    ...ofPool('validateAfterIdleMs'),
+  },
+  POOL_VALIDATION_TIMEOUT_MS: { about: "Longest wait for a ping's answer.", ...ofPool('validationTimeoutMs') },
+  POOL_KEEPALIVE_MS: { about: 'Idle connections are pinged this often.', ...ofPool('keepaliveMs') },
+  POOL_IDLE_TIMEOUT_MS: {
+    about: 'Connections idle for longer are closed, down to `POOL_MIN_IDLE`.',
+    ...ofPool('idleTimeoutMs'),
+  },
+  POOL_MAX_LIFETIME_MS: {
+    about: 'Connections older than this, give or take 10 %, are replaced.',
+    ...ofPool('maxLifetimeMs'),
+  },
   PREPARED_STATEMENTS: {
     about: '`off` sends every statement as text, for proxies that cannot do better.',
     ...choice('on', 'off'),
@@ -104,8 +141,7 @@ export const settings = {
   },
   LIVEZ_WEDGED_MS: {
     about: 'How long the pool must be stuck, with callers waiting, before `/livez` fails.',
-    ...integer(1000, 3_600_000),
-    fallback: '30000',
+    ...ofPool('wedgedAfterMs'),
   },
   STALL_LOG_MS: {
     about: 'An event loop stuck for so long has its stack logged; 0: never.',
@@ -153,6 +189,19 @@ export const settings = {
     parse: anyText,
   },
   DB_NAME: { about: 'The schema.', accepted: 'a text', hasFile: true, parse: anyText },
+  DB_CONNECT_TIMEOUT_MS: {
+    about: 'Longest wait until the database accepts a connection.',
+    ...ofPool('connectTimeoutMs'),
+  },
+  DB_HANDSHAKE_TIMEOUT_MS: {
+    about: 'Longest wait from then on, for greeting, TLS, login and session set-up.',
+    ...ofPool('handshakeTimeoutMs'),
+  },
+  DB_PASSWORD_TIMEOUT_MS: { about: 'Longest wait for the password.', ...ofPool('passwordTimeoutMs') },
+  DB_RESET_TIMEOUT_MS: {
+    about: 'Longest wait for each answer when a session is reset for its next user.',
+    ...ofPool('resetTimeoutMs'),
+  },
   DB_TLS: {
     about:
       '`require` encrypts; `verify-ca` also checks the certificate; `verify-full` also that it names the host, or has its address.',

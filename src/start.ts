@@ -97,7 +97,7 @@ function openDatabase(connection: ConnectionOptions, metrics: Metrics, { config,
   const reportConnectionSum = createConnectionSumReport(log)
   const database = createDatabase({
     connection,
-    pool: { size: config.poolSize, wedgedAfterMs: config.livezWedgedMs },
+    pool: config.pool,
     arePrepared: config.arePrepared,
     maxLookupBatch: config.maxLookupBatch,
     strategy: config.connectionStrategy,

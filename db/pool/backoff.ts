@@ -17,6 +17,15 @@ export function connectPauseMs(failures: number, isWanted: boolean, random: Rand
   return LEAST_MS + random() * (mostMs - LEAST_MS)
 }
 
+/** From one refusal of the same credentials to the next attempt, in ms: accounts are locked after a few in a row. */
+const REFUSAL_PAUSES_MS = [1000, 2000, 7000, 20_000, 30_000] as const
+const LONGEST_REFUSAL_PAUSE_MS = 60_000
+
+/** The pause after credentials were refused the `refusals`-th time in a row, from 1, in ms. */
+export function refusalPauseMs(refusals: number): number {
+  return REFUSAL_PAUSES_MS[refusals - 1] ?? LONGEST_REFUSAL_PAUSE_MS
+}
+
 /** The pause before a refused statement or transaction runs again, in ms: the `attempt`-th time, from 1. */
 export function replayPauseMs(attempt: number, random: Random): number {
   return random() * Math.min(WANTED_MOST_MS, 10 * 2 ** attempt)

@@ -1,46 +1,78 @@
 import { classifyConnectError } from '../classify-error.ts'
 import type { Clock } from '../clock.ts'
-import type { ConnectGate, Urgency } from './connect-gate.ts'
+import { silenceError } from './attempt-watch.ts'
+import type { ConnectGate, Ticket, Urgency } from './connect-gate.ts'
 import type { Connection } from './connection.ts'
-import type { Connect } from './connector.ts'
+import type { Attempt, Connector } from './connector.ts'
 import type { PoolEvent } from './stats.ts'
 
-/** How many more connections are wanted, those under way included. */
+/** What the pool wants. */
 interface Demand {
+  /** How many more connections, those under way included. */
   readonly count: number
+  /** How many attempts it has room for, silent ones included. */
+  readonly room: number
   readonly urgency: Urgency
 }
 
 export interface OpenerDependencies {
-  readonly connect: Connect
+  readonly connector: Connector
   readonly gate: ConnectGate
   readonly clock: Clock
   readonly demand: () => Demand
   readonly onOpened: (connection: Connection) => void
   readonly onFailed: () => void
-  readonly onDeath: (connection: Connection) => void
+  readonly onDeath: OnDeath
   readonly onEvent: (event: PoolEvent) => void
 }
+
+type OnDeath = (connection: Connection) => void
+
+/** An attempt, and when it started to be silent. */
+interface UnderWay {
+  readonly attempt: Attempt
+  readonly ticket: Ticket
+  silentSinceMs: number | undefined
+}
+
+/** Somebody who wants a connection outside the pool. */
+interface Request {
+  readonly onDeath: OnDeath
+  readonly resolve: (connection: Connection | undefined) => void
+}
+
+/** Most attempts under way at once, silent ones included. */
+const MAX_UNDER_WAY = 16
+/** Where there is no room for another attempt, one that has been silent for so long gives way, in ms. */
+const GIVES_WAY_AFTER_MS = 5000
+/** How long a connection outside the pool waits for its turn, in ms. */
+const OUTSIDE_PATIENCE_MS = 300
+/** How often a password that was refused is looked at again while somebody needs a connection, in ms. */
+const PASSWORD_LOOK_MS = 250
 
 /** Opens connections: as many as are wanted, no faster than the gate allows, and knows when the database is away. */
 export class Opener {
   readonly #deps: OpenerDependencies
-  #underWay = 0
+  /** Oldest first. */
+  readonly #underWay = new Set<UnderWay>()
+  readonly #requests: Request[] = []
   #cancelTimer: (() => void) | undefined
   #outage: { readonly sinceMs: number; attempts: number } | undefined
   #lastFailure: unknown
+  #openedAtMs = Number.NEGATIVE_INFINITY
+  #passwordLookAtMs = Number.NEGATIVE_INFINITY
   #isClosed = false
 
   constructor(deps: OpenerDependencies) {
     this.#deps = deps
   }
 
-  /** Attempts under way, the control connection's not among them. */
+  /** Attempts under way, those for a connection outside the pool among them. */
   get underWay(): number {
-    return this.#underWay
+    return this.#underWay.size
   }
 
-  /** The last attempt's error; undefined when it succeeded. */
+  /** The last attempt's error, or that the server is silent; undefined when the last one succeeded. */
   get lastFailure(): unknown {
     return this.#lastFailure
   }
@@ -56,73 +88,158 @@ export class Opener {
     this.#cancelTimer?.()
     this.#cancelTimer = undefined
     while (!this.#isClosed) {
-      const { count, urgency } = this.#deps.demand()
-      if (count <= this.#underWay) return
-      const delayMs = this.#deps.gate.delayMs(this.#deps.clock.now(), urgency)
+      const delayMs = this.#delayMs()
       if (delayMs === undefined) return
       if (delayMs > 0) {
         // Whoever waits for a connection has a timer of its own.
         this.#cancelTimer = this.#deps.clock.schedule(Math.ceil(delayMs), () => this.pump(), { isUpkeep: true })
         return
       }
-      void this.#openForPool()
+      void this.#start()
     }
   }
 
-  /** One connection outside the pool; undefined when the gate does not allow it soon or the attempt fails. */
-  async openOutside(onDeath: (connection: Connection) => void): Promise<Connection | undefined> {
+  /** One connection outside the pool; undefined when the gate does not allow it soon, or the server refuses or is silent. */
+  openOutside(onDeath: OnDeath): Promise<Connection | undefined> {
     const { clock, gate } = this.#deps
-    const delayMs = gate.delayMs(clock.now(), 'high')
-    if (delayMs === undefined || delayMs > OUTSIDE_PATIENCE_MS) return undefined
-    if (delayMs > 0) await new Promise<void>((resolve) => clock.schedule(Math.ceil(delayMs), resolve))
-    if (this.#isClosed || gate.delayMs(clock.now(), 'high') !== 0) return undefined
-    try {
-      return await this.#attempt(onDeath)
-    } catch {
-      return undefined // counted and reported by #attempt
-    } finally {
+    const delayMs = gate.delayMs(clock.now(), 'high') ?? 0 // what is under way may be for it
+    if (this.#isClosed || delayMs > OUTSIDE_PATIENCE_MS) return Promise.resolve(undefined)
+    return new Promise((resolve) => {
+      this.#requests.push({ onDeath, resolve })
       this.pump()
-    }
+    })
   }
 
+  /** Starts nothing more. What is under way ends by itself, politely. */
   close(): void {
     this.#isClosed = true
     this.#cancelTimer?.()
+    this.#refuseRequests()
   }
 
-  async #openForPool(): Promise<void> {
-    this.#underWay += 1
+  /** How long until another attempt is wanted and allowed, in ms; undefined: not before something else happens. */
+  #delayMs(): number | undefined {
+    const { clock, gate, demand } = this.#deps
+    const nowMs = clock.now()
+    const { count, room, urgency } = demand()
+    const outside = this.#requests.length
+    const silent = [...this.#underWay].filter((attempt) => attempt.silentSinceMs !== undefined)
+    if (this.#underWay.size - silent.length >= count + outside) return undefined
+    const delayMs = gate.delayMs(nowMs, outside > 0 ? 'high' : urgency)
+    if (delayMs === undefined) return undefined
+    if (delayMs > 0) return this.#lookAtPassword(nowMs, urgency) ? Math.min(delayMs, PASSWORD_LOOK_MS) : delayMs
+    return this.#underWay.size < Math.min(MAX_UNDER_WAY, room + outside) ? 0 : this.#makeRoom(silent, nowMs)
+  }
+
+  #makeRoom([oldest]: readonly UnderWay[], nowMs: number): number | undefined {
+    if (oldest?.silentSinceMs === undefined) return undefined
+    const leftMs = oldest.silentSinceMs + GIVES_WAY_AFTER_MS - nowMs
+    if (leftMs > 0) return leftMs
+    this.#underWay.delete(oldest)
+    this.#deps.gate.abandoned(oldest.ticket)
+    oldest.attempt.abandon()
+    return 0
+  }
+
+  /** Whether somebody waits for another password; looks whether there is one. */
+  #lookAtPassword(nowMs: number, urgency: Urgency): boolean {
+    const { gate, connector } = this.#deps
+    if (!gate.isRefused || urgency === 'low') return false
+    if (nowMs - this.#passwordLookAtMs < PASSWORD_LOOK_MS) return true
+    this.#passwordLookAtMs = nowMs
+    const use = (isNew: boolean) => {
+      if (!isNew) return
+      gate.forgiveRefusals()
+      this.pump()
+    }
+    connector.hasNewCredentials().then(use, () => {}) // one that cannot be had is not tried
+    return true
+  }
+
+  async #start(): Promise<void> {
+    const { clock, gate, connector } = this.#deps
+    const ticket = gate.started(clock.now())
+    let onDeath: OnDeath = () => {}
+    const attempt = connector.connect({
+      onDeath: (connection) => onDeath(connection),
+      onSilent: () => this.#fellSilent(underWay),
+      onHeard: () => this.#heard(underWay),
+    })
+    const underWay: UnderWay = { attempt, ticket, silentSinceMs: undefined }
+    this.#underWay.add(underWay)
     try {
-      const connection = await this.#attempt(this.#deps.onDeath)
-      this.#underWay -= 1
-      this.#deps.onOpened(connection)
-    } catch {
-      this.#underWay -= 1 // the error is kept and reported by #attempt
-      this.#deps.onFailed()
+      const connection = await attempt.connection
+      onDeath = this.#opened(underWay, connection)
+    } catch (error) {
+      this.#failed(underWay, error)
     }
     this.pump()
   }
 
-  async #attempt(onDeath: (connection: Connection) => void): Promise<Connection> {
-    const { clock, gate, connect, onEvent } = this.#deps
-    const startedAtMs = clock.now()
-    gate.started(startedAtMs)
-    try {
-      const connection = await connect(onDeath)
-      gate.succeeded()
-      this.#lastFailure = undefined
-      onEvent({ name: 'opened', durationMs: clock.now() - startedAtMs })
-      this.#endOutage()
-      return connection
-    } catch (error) {
-      gate.failed()
-      this.#lastFailure = error
-      onEvent({ name: 'connectFailed', cause: error })
-      if (!this.#outage) onEvent({ name: 'outageStarted', cause: error })
-      this.#outage ??= { sinceMs: startedAtMs, attempts: 0 }
-      this.#outage.attempts += 1
-      throw error
+  /** Gives the connection to whoever needs it most; returns who wants to know of its death. */
+  #opened(underWay: UnderWay, connection: Connection): OnDeath {
+    const { clock, gate, demand, onEvent, onOpened } = this.#deps
+    const { ticket } = underWay
+    if (!this.#underWay.delete(underWay)) {
+      connection.quit() // abandoned in the same moment
+      return () => {}
     }
+    gate.opened(ticket, () => connection.lastAliveAtMs > connection.createdAtMs)
+    this.#lastFailure = undefined
+    this.#openedAtMs = clock.now()
+    onEvent({ name: 'opened', durationMs: this.#openedAtMs - ticket.startedAtMs })
+    this.#endOutage()
+    const { count, urgency } = demand()
+    const request = count === 0 || urgency !== 'high' ? this.#requests.shift() : undefined
+    if (!request) {
+      onOpened(connection)
+      return this.#deps.onDeath
+    }
+    request.resolve(connection)
+    return request.onDeath
+  }
+
+  #failed(underWay: UnderWay, error: unknown): void {
+    const { clock, gate, onEvent, onFailed } = this.#deps
+    const { ticket } = underWay
+    if (!this.#underWay.delete(underWay)) return // abandoned
+    onEvent({ name: 'connectFailed', cause: error })
+    // Others that started later have got through: it says nothing any more.
+    if (ticket.isSilent && ticket.startedAtMs < this.#openedAtMs) {
+      gate.abandoned(ticket)
+      return
+    }
+    gate.failed(ticket, clock.now(), classifyConnectError(error) === 'credentials')
+    this.#takeNotice(ticket, error)
+    this.#refuseRequests()
+    onFailed()
+  }
+
+  #fellSilent(underWay: UnderWay): void {
+    const { clock, gate } = this.#deps
+    underWay.silentSinceMs = clock.now()
+    gate.fellSilent(underWay.ticket)
+    this.#takeNotice(underWay.ticket, silenceError())
+    this.#refuseRequests()
+    this.pump()
+  }
+
+  #heard(underWay: UnderWay): void {
+    underWay.silentSinceMs = undefined
+    this.#deps.gate.heard(underWay.ticket)
+    this.pump()
+  }
+
+  /** Whoever wanted a connection outside the pool asks again, or does without. */
+  #refuseRequests(): void {
+    for (const request of this.#requests.splice(0)) request.resolve(undefined)
+  }
+
+  #takeNotice(ticket: Ticket, error: unknown): void {
+    this.#lastFailure = error
+    if (!this.#outage) this.#deps.onEvent({ name: 'outageStarted', cause: error })
+    this.#outage ??= { sinceMs: ticket.startedAtMs, attempts: 0 }
+    this.#outage.attempts += 1
   }
 
   #endOutage(): void {
@@ -132,6 +249,3 @@ export class Opener {
     this.#deps.onEvent({ name: 'outageEnded', durationMs: this.#deps.clock.now() - sinceMs, attempts })
   }
 }
-
-/** How long a connection outside the pool waits for its turn, in ms. */
-const OUTSIDE_PATIENCE_MS = 300

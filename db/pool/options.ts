@@ -4,12 +4,18 @@ export interface PoolOptions {
   readonly size: number
   /** Idle connections kept however long nobody needs them. */
   readonly minIdle: number
-  /** Longest wait for a connection, queue, connect and validation included, for callers without a deadline of their own. */
+  /** Longest wait for a connection, queue, connect and validation included; a caller's own deadline may come sooner. */
   readonly acquireTimeoutMs: number
   /** Most callers that wait for a connection; further ones are refused at once. */
   readonly maxWaiting: number
-  /** Longest attempt to connect: TCP, TLS, login and session set-up. */
+  /** Longest wait until the server accepts a connection. A new attempt starts beside one that is silent for a second. */
   readonly connectTimeoutMs: number
+  /** Longest wait from then on, for greeting, TLS, login and session set-up: servers count what is given up before. */
+  readonly handshakeTimeoutMs: number
+  /** Longest wait for the password. */
+  readonly passwordTimeoutMs: number
+  /** Longest wait for each of the two answers when a session is reset and set up again. */
+  readonly resetTimeoutMs: number
   /** A connection idle for longer is pinged before a write; a read is sent at once, and moves when it is not answered. */
   readonly validateAfterIdleMs: number
   /** Longest wait for a ping's answer, or three round trips of the link if those take longer. */
@@ -40,7 +46,10 @@ export const poolSettings: readonly Setting[] = [
   { name: 'minIdle', unit: 'connections', default: 1, min: 0, max: 1000 },
   { name: 'acquireTimeoutMs', unit: 'ms', default: 5000, min: 10, max: 60_000 },
   { name: 'maxWaiting', unit: 'callers', default: 10_000, min: 0, max: 1_000_000 },
-  { name: 'connectTimeoutMs', unit: 'ms', default: 1000, min: 50, max: 30_000 },
+  { name: 'connectTimeoutMs', unit: 'ms', default: 2000, min: 50, max: 30_000 },
+  { name: 'handshakeTimeoutMs', unit: 'ms', default: 30_000, min: 50, max: 300_000 },
+  { name: 'passwordTimeoutMs', unit: 'ms', default: 5000, min: 50, max: 60_000 },
+  { name: 'resetTimeoutMs', unit: 'ms', default: 1000, min: 50, max: 30_000 },
   { name: 'validateAfterIdleMs', unit: 'ms', default: 500, min: 0, max: HOUR },
   { name: 'validationTimeoutMs', unit: 'ms', default: 250, min: 10, max: 10_000 },
   { name: 'keepaliveMs', unit: 'ms', default: 30_000, min: 100, max: HOUR },
@@ -83,17 +92,17 @@ function rangeFaults(options: PoolOptions): string[] {
     .map(({ name, min, max }) => `${name} must be an integer from ${min} to ${max}, got ${options[name]}`)
 }
 
-/** What each setting must stay below, and why it would have no effect otherwise. */
+/** Pairs of which the first must be at most the second: it would have no effect otherwise. */
+export const poolOrder: readonly (readonly [lower: keyof PoolOptions, upper: keyof PoolOptions])[] = [
+  ['minIdle', 'size'],
+  ['connectTimeoutMs', 'handshakeTimeoutMs'],
+  ['validationTimeoutMs', 'acquireTimeoutMs'],
+  ['keepaliveMs', 'idleTimeoutMs'],
+  ['idleTimeoutMs', 'maxLifetimeMs'],
+]
+
 function contradictions(options: PoolOptions): string[] {
-  const notAbove = (lower: keyof PoolOptions, upper: keyof PoolOptions) =>
-    options[lower] > options[upper]
-      ? [`${lower} must be at most ${upper} (${options[upper]}), got ${options[lower]}`]
-      : []
-  return [
-    ...notAbove('minIdle', 'size'),
-    ...notAbove('connectTimeoutMs', 'acquireTimeoutMs'),
-    ...notAbove('validationTimeoutMs', 'acquireTimeoutMs'),
-    ...notAbove('keepaliveMs', 'idleTimeoutMs'),
-    ...notAbove('idleTimeoutMs', 'maxLifetimeMs'),
-  ]
+  return poolOrder
+    .filter(([lower, upper]) => options[lower] > options[upper])
+    .map(([lower, upper]) => `${lower} must be at most ${upper} (${options[upper]}), got ${options[lower]}`)
 }

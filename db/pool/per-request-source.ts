@@ -2,7 +2,7 @@ import type { Clock } from '../clock.ts'
 import type { Scope } from '../scope.ts'
 import type { Connection } from './connection.ts'
 import type { ConnectionSource } from './connection-source.ts'
-import type { Connect } from './connector.ts'
+import type { Connector } from './connector.ts'
 import type { Link } from './link.ts'
 import { checkTimeoutMs, type PoolCheck } from './pool-check.ts'
 import { describeServer } from './session-control.ts'
@@ -12,14 +12,18 @@ import type { PoolStats } from './stats.ts'
 export class PerRequestSource implements ConnectionSource {
   /** Nobody waits for anybody here. */
   readonly isWedged = false
-  readonly #connect: Connect
+  readonly #connector: Connector
   readonly #clock: Clock
   readonly #link: Link
   readonly #open = new Set<Connection>()
   #connecting = 0
 
-  constructor({ connect, clock, link }: { readonly connect: Connect; readonly clock: Clock; readonly link: Link }) {
-    this.#connect = connect
+  constructor({
+    connector,
+    clock,
+    link,
+  }: { readonly connector: Connector; readonly clock: Clock; readonly link: Link }) {
+    this.#connector = connector
     this.#clock = clock
     this.#link = link
   }
@@ -32,7 +36,7 @@ export class PerRequestSource implements ConnectionSource {
     if (scope?.reason) throw scope.reason
     this.#connecting += 1
     try {
-      const connection = await this.#connect(() => {})
+      const connection = await this.#connect()
       this.#open.add(connection)
       if (!scope?.reason) return connection
       this.release(connection)
@@ -40,6 +44,10 @@ export class PerRequestSource implements ConnectionSource {
     } finally {
       this.#connecting -= 1
     }
+  }
+
+  #connect(): Promise<Connection> {
+    return this.#connector.connect({ onDeath: () => {}, isAwaited: true }).connection
   }
 
   release(connection: Connection): void {
@@ -71,7 +79,7 @@ export class PerRequestSource implements ConnectionSource {
     })
     const cancel = this.#clock.schedule(checkTimeoutMs(this.#link, startedAtMs), () => late.resolve(failed(undefined)))
     const ask = async (): Promise<PoolCheck> => {
-      const connection = await this.#connect(() => {})
+      const connection = await this.#connect()
       const server = await describeServer(connection)
       connection.quit()
       const serverMs = this.#clock.now() - startedAtMs

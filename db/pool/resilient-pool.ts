@@ -5,7 +5,7 @@ import { jittered, type Random } from './backoff.ts'
 import { ConnectGate } from './connect-gate.ts'
 import type { Connection, Session } from './connection.ts'
 import type { ConnectionSource, ReleaseNote } from './connection-source.ts'
-import type { Connect } from './connector.ts'
+import type { Connector } from './connector.ts'
 import { LateReads } from './late-reads.ts'
 import type { Link } from './link.ts'
 import type { LoopTurn } from './loop-turn.ts'
@@ -30,7 +30,7 @@ const LIFETIME_JITTER = 0.1
 const DOUBT_AFTER_MS = 100
 
 export interface PoolDependencies {
-  readonly connect: Connect
+  readonly connector: Connector
   readonly clock: Clock
   readonly turn: LoopTurn
   readonly link: Link
@@ -384,7 +384,7 @@ export class ResilientPool implements ConnectionSource {
 
   async #reset(member: Member): Promise<void> {
     this.#members.move(member, { name: 'settling' })
-    const isClean = await member.connection.reset(this.#options.connectTimeoutMs)
+    const isClean = await member.connection.reset(this.#options.resetTimeoutMs)
     if (member.state.name === 'evicted') return
     if (isClean && !this.#closing && !member.retiredFor) this.#supply(member)
     else this.#evict(member, isClean ? (member.retiredFor ?? 'closed') : 'resetFailed')
@@ -413,7 +413,7 @@ export class ResilientPool implements ConnectionSource {
 
   /** What the opener shall work on: waiting callers first, then the idle minimum, then a replacement. */
   #demand() {
-    if (this.#closing) return { count: 0, urgency: 'low' as const }
+    if (this.#closing) return { count: 0, room: 0, urgency: 'low' as const }
     const total = this.#members.total
     const { size, minIdle } = this.#options
     const slowPings = [...this.#late].filter(({ state }) => state.name === 'validating').length
@@ -421,10 +421,13 @@ export class ResilientPool implements ConnectionSource {
     const nowMs = this.#deps.clock.now()
     const isWanted = waiting > 0 || nowMs - this.#lastRefusalAtMs < 1000
     const missing = Math.max(waiting, total === 0 && isWanted ? 1 : 0, Math.max(minIdle, this.#keptOpen) - total)
-    const room = size - total + (this.#late.size > 0 && !this.#isReplacing ? 1 : 0)
+    const spare = this.#late.size > 0 && !this.#isReplacing ? 1 : 0
+    const replacing = this.#isReplacing ? 1 : 0
     const serving = total - this.#members.count('validating')
     return {
-      count: Math.min(room, missing) + (this.#isReplacing ? 1 : 0),
+      count: Math.min(size - total + spare, missing) + replacing,
+      // Two even of a pool of one: an attempt may never be answered.
+      room: Math.max(size, 2) - total + spare + replacing,
       urgency: judgeUrgency({ isWanted, serving, waitedMs: this.#line.waitedMs(nowMs) }),
     }
   }

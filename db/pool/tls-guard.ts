@@ -7,6 +7,7 @@ export interface UnguardedPool extends MysqlFactory {
 }
 interface UnguardedConnection {
   readonly stream: TLSSocket
+  on(event: 'error', listener: () => void): unknown
   /** Called when the server has agreed to TLS; `onSecure` without an error sends the credentials. */
   startTLS: (onSecure: (error?: Error) => void) => void
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'vitest'
+import { resolvePoolOptions } from '../../db/pool/options.ts'
 import { ConfigError, parseConfig } from '../../src/config.ts'
 import { createAuthority } from '../support/certificates.ts'
 
@@ -29,13 +30,12 @@ test('has a default for everything but the database, which is then thrown away',
     port: 3000,
     logLevel: 'info',
     requestTimeoutMs: 5000,
-    poolSize: 16,
+    pool: resolvePoolOptions(),
     arePrepared: true,
     maxLookupBatch: 32,
     connectionStrategy: 'pooled',
     readyzDatabase: 'required',
     drainDelayMs: 0,
-    livezWedgedMs: 30_000,
     stallLogMs: 5000,
     stallExitMs: 30_000,
     database: { kind: 'throwAway' },
@@ -73,6 +73,61 @@ test('takes both ends of a range and nothing beyond', () => {
       },
     ])
   }
+})
+
+test('has a variable for each setting of the pool', () => {
+  const { pool } = parseConfig(
+    {
+      POOL_SIZE: '8',
+      POOL_MIN_IDLE: '2',
+      POOL_MAX_WAITING: '100',
+      POOL_ACQUIRE_TIMEOUT_MS: '1500',
+      POOL_VALIDATE_AFTER_IDLE_MS: '700',
+      POOL_VALIDATION_TIMEOUT_MS: '400',
+      POOL_KEEPALIVE_MS: '9000',
+      POOL_IDLE_TIMEOUT_MS: '60000',
+      POOL_MAX_LIFETIME_MS: '90000',
+      DB_CONNECT_TIMEOUT_MS: '3000',
+      DB_HANDSHAKE_TIMEOUT_MS: '20000',
+      DB_PASSWORD_TIMEOUT_MS: '2000',
+      DB_RESET_TIMEOUT_MS: '800',
+      LIVEZ_WEDGED_MS: '40000',
+    },
+    noFiles,
+  )
+  assert.deepEqual(pool, {
+    size: 8,
+    minIdle: 2,
+    maxWaiting: 100,
+    acquireTimeoutMs: 1500,
+    validateAfterIdleMs: 700,
+    validationTimeoutMs: 400,
+    keepaliveMs: 9000,
+    idleTimeoutMs: 60_000,
+    maxLifetimeMs: 90_000,
+    connectTimeoutMs: 3000,
+    handshakeTimeoutMs: 20_000,
+    passwordTimeoutMs: 2000,
+    resetTimeoutMs: 800,
+    wedgedAfterMs: 40_000,
+  })
+})
+
+test('a connection is waited for as long as a request has, at least 5 s, unless it is set', () => {
+  const waitOf = (env: Record<string, string>) => parseConfig(env, noFiles).pool.acquireTimeoutMs
+  assert.equal(waitOf({ REQUEST_TIMEOUT_MS: '100' }), 5_000)
+  assert.equal(waitOf({ REQUEST_TIMEOUT_MS: '15000' }), 15_000)
+  assert.equal(waitOf({ REQUEST_TIMEOUT_MS: '120000' }), 60_000)
+  assert.equal(waitOf({ REQUEST_TIMEOUT_MS: '15000', POOL_ACQUIRE_TIMEOUT_MS: '700' }), 700)
+})
+
+test('settings of the pool that contradict each other are named by their variables, together with what is wrong', () => {
+  const env = { POOL_SIZE: '2', POOL_MIN_IDLE: '3', DB_HANDSHAKE_TIMEOUT_MS: '1000', POOL_KEEPALIVE_MS: 'x' }
+  assert.deepEqual(problemsOf(env), [
+    { name: 'POOL_KEEPALIVE_MS', accepted: 'an integer from 100 to 3600000', got: '"x"' },
+    { name: 'POOL_MIN_IDLE', accepted: 'at most POOL_SIZE (2)', got: '3' },
+    { name: 'DB_CONNECT_TIMEOUT_MS', accepted: 'at most DB_HANDSHAKE_TIMEOUT_MS (1000)', got: '2000' },
+  ])
 })
 
 test('lists every bad variable at once', () => {

@@ -8,11 +8,12 @@ import { createFakeConnector } from './fake-connection.ts'
 
 async function open() {
   const clock = createManualClock()
-  const { connect, raws, link } = createFakeConnector(clock)
+  const { connector, raws, link } = createFakeConnector(clock)
   let deaths = 0
-  const connection = await connect(() => {
+  const onDeath = () => {
     deaths += 1
-  })
+  }
+  const connection = await connector.connect({ onDeath }).connection
   const [raw] = raws
   assert.ok(raw)
   return { clock, connection, raw, link, deaths: () => deaths }

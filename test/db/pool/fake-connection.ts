@@ -1,6 +1,6 @@
 import type { Clock } from '../../../db/clock.ts'
 import { Connection } from '../../../db/pool/connection.ts'
-import type { Connect } from '../../../db/pool/connector.ts'
+import type { AttemptHooks, Connector } from '../../../db/pool/connector.ts'
 import { Link } from '../../../db/pool/link.ts'
 import { LoopTurn } from '../../../db/pool/loop-turn.ts'
 import type { ColumnDefinition, MysqlConnection, MysqlStatement } from '../../../db/pool/mysql-connection.ts'
@@ -70,7 +70,7 @@ class FakeMysqlConnection implements MysqlConnection {
 export function createFakeConnector(clock: Clock, turn = new LoopTurn(), link = new Link()) {
   const raws: FakeMysqlConnection[] = []
   const server = { isReachable: Promise.resolve() }
-  const connect: Connect = async (onDeath) => {
+  const connect = async ({ onDeath }: AttemptHooks) => {
     await server.isReachable
     const raw = new FakeMysqlConnection(raws.length + 1)
     raws.push(raw)
@@ -85,5 +85,9 @@ export function createFakeConnector(clock: Clock, turn = new LoopTurn(), link = 
     } as const
     return new Connection(raw, session, { clock, turn, link, onDeath, arePrepared: true })
   }
-  return { connect, raws, turn, link, server }
+  const connector: Connector = {
+    connect: (hooks) => ({ connection: connect(hooks), abandon: () => {} }),
+    hasNewCredentials: async () => false,
+  }
+  return { connector, raws, turn, link, server }
 }

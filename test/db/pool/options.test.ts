@@ -7,7 +7,10 @@ const defaults: PoolOptions = {
   minIdle: 1,
   acquireTimeoutMs: 5_000,
   maxWaiting: 10_000,
-  connectTimeoutMs: 1_000,
+  connectTimeoutMs: 2_000,
+  handshakeTimeoutMs: 30_000,
+  passwordTimeoutMs: 5_000,
+  resetTimeoutMs: 1_000,
   validateAfterIdleMs: 500,
   validationTimeoutMs: 250,
   keepaliveMs: 30_000,
@@ -50,7 +53,7 @@ test('both ends of each range are accepted and what lies beyond is not', () => {
   assert.deepEqual(faultsOf({ ...wide, connectTimeoutMs: 49 }), [
     'connectTimeoutMs must be an integer from 50 to 30000, got 49',
   ])
-  assert.deepEqual(faultsOf({ ...wide, connectTimeoutMs: 30_001 }), [
+  assert.deepEqual(faultsOf({ ...wide, connectTimeoutMs: 30_001, handshakeTimeoutMs: 300_000 }), [
     'connectTimeoutMs must be an integer from 50 to 30000, got 30001',
   ])
 })
@@ -67,7 +70,8 @@ test('settings that contradict each other are all named at once, and equal ones 
       size: 4,
       minIdle: 5,
       acquireTimeoutMs: 200,
-      connectTimeoutMs: 201,
+      connectTimeoutMs: 2_001,
+      handshakeTimeoutMs: 2_000,
       validationTimeoutMs: 201,
       keepaliveMs: 1_001,
       idleTimeoutMs: 1_000,
@@ -75,13 +79,13 @@ test('settings that contradict each other are all named at once, and equal ones 
     }),
     [
       'minIdle must be at most size (4), got 5',
-      'connectTimeoutMs must be at most acquireTimeoutMs (200), got 201',
+      'connectTimeoutMs must be at most handshakeTimeoutMs (2000), got 2001',
       'validationTimeoutMs must be at most acquireTimeoutMs (200), got 201',
       'keepaliveMs must be at most idleTimeoutMs (1000), got 1001',
       'idleTimeoutMs must be at most maxLifetimeMs (999), got 1000',
     ],
   )
-  const equal = { acquireTimeoutMs: 250, connectTimeoutMs: 250, validationTimeoutMs: 250 }
+  const equal = { acquireTimeoutMs: 250, connectTimeoutMs: 250, handshakeTimeoutMs: 250, validationTimeoutMs: 250 }
   assert.deepEqual(
     faultsOf({ size: 4, minIdle: 4, ...equal, keepaliveMs: 1_000, idleTimeoutMs: 1_000, maxLifetimeMs: 1_000 }),
     [],

@@ -23,8 +23,8 @@ const well: PoolCheck = {
 }
 
 async function openPool(size: number) {
-  const { connect, raws, turn, link } = createFakeConnector(systemClock)
-  const deps = { connect, clock: systemClock, turn, link, random: () => 0.5, onEvent: () => {} }
+  const { connector, raws, turn, link } = createFakeConnector(systemClock)
+  const deps = { connector, clock: systemClock, turn, link, random: () => 0.5, onEvent: () => {} }
   const pool = new ResilientPool(resolvePoolOptions({ size, minIdle: 1, validationTimeoutMs: 50 }), deps)
   const connections = await Promise.all(Array.from({ length: size }, () => pool.acquire()))
   return { pool, raws, connections }

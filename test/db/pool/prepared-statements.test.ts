@@ -10,8 +10,8 @@ const SQL = 'select ?'
 
 async function open() {
   const clock = createManualClock()
-  const { connect, raws } = createFakeConnector(clock)
-  const connection = await connect(() => {})
+  const { connector, raws } = createFakeConnector(clock)
+  const connection = await connector.connect({ onDeath: () => {} }).connection
   const [raw] = raws
   assert.ok(raw)
   const toPreparable = () => ({ integersAtEnd: 0 })

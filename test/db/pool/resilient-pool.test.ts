@@ -18,9 +18,9 @@ afterEach(() => {
 function createPool(given: Partial<PoolOptions>, random = () => 0.5) {
   const clock = createManualClock()
   const events: (PoolEvent & { readonly atMs: number })[] = []
-  const { connect, raws, turn, link, server } = createFakeConnector(clock)
+  const { connector, raws, turn, link, server } = createFakeConnector(clock)
   const onEvent = (event: PoolEvent) => events.push({ ...event, atMs: clock.now() })
-  const pool = new ResilientPool(resolvePoolOptions(given), { connect, clock, turn, link, random, onEvent })
+  const pool = new ResilientPool(resolvePoolOptions(given), { connector, clock, turn, link, random, onEvent })
   /** In steps, since what a timer starts is done in later turns of the loop. */
   const advance = async (ms: number, stepMs = 50) => {
     for (let passedMs = 0; passedMs < ms; passedMs += stepMs) {

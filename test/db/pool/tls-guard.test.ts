@@ -40,15 +40,15 @@ async function logIn(
     database: 'sakila',
     ...(tls && { tls }),
   }
-  const connect = createConnector(connection, {
+  const connector = createConnector(connection, {
     clock: systemClock,
     turn: new LoopTurn(),
     link: new Link(),
-    connectTimeoutMs: 2_000,
+    limits: { connectTimeoutMs: 2_000, handshakeTimeoutMs: 2_000, passwordTimeoutMs: 2_000 },
     arePrepared: true,
     onEvent: () => {},
   })
-  const error = await connect(() => {}).then(
+  const error = await connector.connect({ onDeath: () => {} }).connection.then(
     () => assert.fail('the endpoint let somebody in'),
     (reason: { code?: string; message: string }) => reason,
   )
