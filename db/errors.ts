@@ -74,6 +74,19 @@ export class StatementLostError extends Error {
   }
 }
 
+/**
+ * A statement waited for the rows of a stream on its own connection, and was not sent. Its transaction goes on. Read a
+ * stream to its end, or leave it, before the next statement of the same transaction.
+ */
+export class UnreadStreamError extends Error {
+  override readonly name = 'UnreadStreamError'
+  readonly waitedMs: number
+  constructor(waitedMs: number) {
+    super(`not sent: a stream of the same connection had rows left to read for ${Math.round(waitedMs)} ms`)
+    this.waitedMs = waitedMs
+  }
+}
+
 /** COMMIT was sent and not answered: the transaction is either all there or not at all. */
 export class CommitUnknownError extends Error {
   override readonly name = 'CommitUnknownError'

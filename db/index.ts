@@ -20,6 +20,7 @@ export {
   QueueFullError,
   StatementLostError,
   UnknownCountryError,
+  UnreadStreamError,
 } from './errors.ts'
 export type { HealthReport, HealthWarning } from './health.ts'
 export { type PoolOptions, PoolOptionsError, poolOrder, poolSettings } from './pool/options.ts'

@@ -11,6 +11,7 @@ import { type Preparable, toPreparable } from './preparable.ts'
 import { pauseBeforeReplay } from './replay-pause.ts'
 import type { Scope } from './scope.ts'
 import { type StatementKind, statementKind } from './statement-kind.ts'
+import { untilRead } from './stream-wait.ts'
 import { cannotCommit, isInTransaction } from './transaction-status.ts'
 
 /** A read that keeps losing its connection may be the reason: it is not asked more often than this. */
@@ -102,13 +103,21 @@ export class Lease implements DatabaseConnection {
   }
 
   async *streamQuery<R>(query: CompiledQuery): AsyncIterableIterator<QueryResult<R>> {
-    if (statementKind(query) === 'other') this.#isDirty = true
-    this.#isPinned = true
+    this.#note(statementKind(query), query.sql)
     while (!this.#held().isProven) await this.#prove()
+    await this.#untilRead()
+    // A reader that waits for another statement of this lease never comes back: Kysely lets that in only after it.
+    const giveBack = () => this.release()
     try {
-      for await (const row of this.#held().stream(query.sql, query.parameters, this.#scope)) yield { rows: [row as R] }
+      for await (const row of this.#held().stream(query.sql, query.parameters, this.#scope)) {
+        this.#scope?.addListener(giveBack)
+        yield { rows: [row as R] }
+        this.#scope?.removeListener(giveBack)
+      }
     } catch (error) {
       throw error instanceof StatementFailure ? await this.#explain(error) : error
+    } finally {
+      this.#scope?.removeListener(giveBack)
     }
   }
 
@@ -142,6 +151,7 @@ export class Lease implements DatabaseConnection {
    * TransactionEndedError; the scope's reason when that had ended before
    */
   async commit(): Promise<void> {
+    await this.#untilRead()
     const connection = this.#held()
     // Losses that the kernel knows of already are losses before COMMIT: certain, and replayed.
     await connection.pollOnce()
@@ -202,8 +212,8 @@ export class Lease implements DatabaseConnection {
     toPreparable?: () => Preparable | undefined,
   ): Promise<unknown> {
     const isFirst = !this.#isPinned
-    this.#isPinned = true
-    if (kind === 'other') this.#isDirty = true
+    const open = this.#transaction
+    const mayCommit = this.#note(kind, sql)
     // What was set in the session (SQL modes, collations) would be of no effect on a statement prepared before.
     const statement: Statement = {
       sql,
@@ -212,14 +222,22 @@ export class Lease implements DatabaseConnection {
       isFirst,
       toPreparable: this.#isDirty ? undefined : toPreparable,
     }
-    const open = this.#transaction
     if (open.name !== 'open') return this.#attempt(statement).catch((error) => this.#recover(error, statement))
-    const mayCommit = kind === 'other' && !cannotCommit(sql)
-    if (mayCommit) this.#transaction = { ...open, mayHaveCommitted: true }
     return this.#attempt(statement).then(
       (result) => (open.isShown ? this.#confirm(result, mayCommit) : result),
       (error) => this.#recover(error, statement),
     )
+  }
+
+  /** Notes what a statement may leave behind; returns whether it may commit the transaction. */
+  #note(kind: StatementKind, sql: string): boolean {
+    this.#isPinned = true
+    if (kind !== 'other') return false
+    this.#isDirty = true
+    const open = this.#transaction
+    if (open.name !== 'open' || cannotCommit(sql)) return false
+    this.#transaction = { ...open, mayHaveCommitted: true }
+    return true
   }
 
   /** @throws TransactionEndedError when the answer tells that the transaction is over */
@@ -249,6 +267,7 @@ export class Lease implements DatabaseConnection {
 
   #attempt(statement: Statement): Promise<unknown> {
     const connection = this.#held()
+    if (connection.unread) return this.#untilRead().then(() => this.#attempt(statement))
     if (connection.isProven) return this.#send(connection, statement)
     if (statement.kind !== 'read') return this.#prove().then(() => this.#attempt(statement))
     connection.isProven = true // or replaced
@@ -291,6 +310,13 @@ export class Lease implements DatabaseConnection {
         },
       )
     })
+  }
+
+  /** Waits for the rows of an earlier stream, as long as the caller has time, and at most `acquireTimeoutMs`. */
+  async #untilRead(): Promise<void> {
+    const { unread } = this.#held()
+    const { clock, acquireTimeoutMs } = this.#deps
+    if (unread) await untilRead(unread, { clock, scope: this.#scope, timeoutMs: acquireTimeoutMs })
   }
 
   /** Runs the statement again as long as that is certain to be harmless; else throws what its caller shall see. */

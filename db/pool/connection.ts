@@ -1,11 +1,11 @@
-import { classifyStatementError, type Flavour, NOT_SENT, UNKNOWN, type Verdict } from '../classify-error.ts'
+import { classifyStatementError, type Flavour, NOT_SENT, UNKNOWN, UNSENDABLE, type Verdict } from '../classify-error.ts'
 import type { Clock } from '../clock.ts'
 import type { Preparable } from '../preparable.ts'
 import type { Scope } from '../scope.ts'
 import { SESSION_SETTINGS } from '../session.ts'
 import type { Link } from './link.ts'
 import type { LoopTurn } from './loop-turn.ts'
-import type { ColumnDefinition, MysqlConnection, MysqlStatement } from './mysql-connection.ts'
+import type { ColumnDefinition, MysqlConnection, MysqlRows, MysqlStatement } from './mysql-connection.ts'
 import { areSameInBoth, isUnpreparable, PreparedStatements, toBoundParameters } from './prepared-statements.ts'
 
 /** Who a session is at its server, as read when it was set up. */
@@ -46,10 +46,19 @@ interface PendingStatement {
   readonly bound: BoundValues | undefined
   readonly scope: Scope | undefined
   readonly resolve: (result: unknown) => void
-  readonly reject: (reason: unknown) => void
+  readonly reject: (reason: Error) => void
   readonly onAbort: (reason: Error) => void
+  /** Of one whose rows are streamed. */
+  readonly stream?: StreamedRows
   /** Before, nothing of it can have run. */
   isSent: boolean
+}
+
+interface StreamedRows {
+  /** Sends the statement. */
+  readonly open: (statement: PendingStatement) => void
+  /** Resolves when its last row has arrived, or none will. */
+  readonly ended: PromiseWithResolvers<void>
 }
 
 /** How a statement runs. */
@@ -156,32 +165,31 @@ export class Connection {
     const bound = values && toPreparable && { values, toPreparable }
     return new Promise((resolve, reject) => {
       const statement = { sql, parameters, bound, scope, resolve, reject, onAbort: reject, isSent: false }
-      scope?.addListener(reject) // its time can be up before its turn comes
-      if (!this.#running || scope?.reason) this.#start(statement)
-      else this.#queued.push(statement)
+      this.#enqueue(statement)
     })
   }
 
-  /** The rows of one SELECT as they come. The connection is busy until the last was read. */
+  /**
+   * The rows of one statement as they come, after the statements before it. The connection is busy until the last has
+   * arrived: the rest of them, too, that a caller does not want who leaves earlier.
+   */
   async *stream(sql: string, parameters: readonly unknown[], scope?: Scope): AsyncGenerator<unknown> {
-    if (this.#death !== undefined) throw new StatementFailure(NOT_SENT, this.#death)
-    const rows = this.#raw.query(sql, parameters).stream()
-    const stop = (reason: unknown) => rows.destroy(reason instanceof Error ? reason : new Error('stream stopped'))
-    const settled = { resolve: () => {}, reject: stop, onAbort: stop }
-    const statement = { sql, parameters, bound: undefined, scope, ...settled, isSent: true }
-    this.#running = statement
-    this.#startedAtMs = this.#clock.now()
-    scope?.addListener(stop)
+    const { rows, mark } = await this.#openStream(sql, parameters, scope)
     try {
       for await (const row of rows) {
         this.#startedAtMs = Number.POSITIVE_INFINITY // the caller is at work, not the server
         yield row
         this.#startedAtMs = this.#clock.now()
       }
-      this.#quiet(statement) // only here: a result that was not read to its end leaves the connection busy
     } finally {
-      scope?.removeListener(stop)
+      this.#startedAtMs = this.#clock.now()
+      scope?.removeListener(mark.onAbort)
     }
+  }
+
+  /** Resolves when the rows of a stream have all arrived that a next statement would wait for; undefined without one. */
+  get unread(): Promise<void> | undefined {
+    return (this.#queued.findLast(({ stream }) => stream) ?? this.#running)?.stream?.ended.promise
   }
 
   /**
@@ -267,19 +275,71 @@ export class Connection {
     this.#clock.schedule(QUIT_TIMEOUT_MS, () => this.#raw.stream.destroy(), { isUpkeep: true })
   }
 
+  #enqueue(statement: PendingStatement): void {
+    const { scope, onAbort } = statement
+    scope?.addListener(onAbort) // its time can be up before its turn comes
+    if (!this.#running || scope?.reason) this.#start(statement)
+    else this.#queued.push(statement)
+  }
+
   #start(statement: PendingStatement): void {
     const reason = this.#death === undefined ? statement.scope?.reason : new StatementFailure(NOT_SENT, this.#death)
     if (reason) {
-      statement.scope?.removeListener(statement.onAbort)
+      this.#leave(statement)
       statement.reject(reason)
       return
     }
     this.#running = statement
     this.#startedAtMs = this.#clock.now()
+    try {
+      this.#handOver(statement)
+    } catch (error) {
+      // A parameter's own conversion to SQL threw, before anything was written.
+      this.#failed(statement, error, UNSENDABLE)
+    }
+  }
+
+  #handOver(statement: PendingStatement): void {
     const { sql, parameters, bound } = statement
     const prepared = bound && this.#prepared.find(sql, parameters, bound.toPreparable)
-    if (prepared === 'new') this.#prepare(statement)
+    if (statement.stream) statement.stream.open(statement)
+    else if (prepared === 'new') this.#prepare(statement)
     else this.#send(statement, prepared)
+  }
+
+  /** Nobody waits for this statement any more. */
+  #leave({ scope, onAbort, stream }: PendingStatement): void {
+    scope?.removeListener(onAbort)
+    stream?.ended.resolve()
+  }
+
+  #openStream(sql: string, parameters: readonly unknown[], scope: Scope | undefined) {
+    return new Promise<{ readonly rows: MysqlRows; readonly mark: PendingStatement }>((resolve, reject) => {
+      let stop: (reason: Error) => void = reject
+      const onAbort = (reason: Error) => stop(reason)
+      const open = (mark: PendingStatement) => {
+        const query = this.#raw.query(sql, parameters)
+        mark.isSent = true
+        // Before mysql2's own listeners, so that the caller gets the verdict and not the bare error.
+        query.on('error', (error) => this.#failed(mark, error, this.#classify(error)))
+        query.on('end', () => this.#quiet(mark))
+        const rows = query.stream()
+        stop = (reason) => rows.destroy(reason)
+        resolve({ rows, mark })
+      }
+      const stream = { open, ended: Promise.withResolvers<void>() }
+      this.#enqueue({
+        sql,
+        parameters,
+        bound: undefined,
+        scope,
+        resolve: () => {},
+        reject: onAbort,
+        onAbort,
+        stream,
+        isSent: false,
+      })
+    })
   }
 
   #prepare(statement: PendingStatement): void {
@@ -343,7 +403,7 @@ export class Connection {
   #quiet(statement: PendingStatement): void {
     if (this.#running !== statement) return
     this.#running = undefined
-    statement.scope?.removeListener(statement.onAbort)
+    this.#leave(statement)
     this.#lastAnswerTurn = this.#turn.current
     // One whose caller's time is up does not start.
     for (let next = this.#queued.shift(); next; next = this.#queued.shift()) {
@@ -358,11 +418,13 @@ export class Connection {
     this.#death = error ?? new Error('connection lost')
     const running = this.#running
     this.#running = undefined
-    running?.scope?.removeListener(running.onAbort)
-    running?.reject(new StatementFailure(running.isSent ? UNKNOWN : NOT_SENT, error))
-    for (const { scope, onAbort, reject } of this.#queued.splice(0)) {
-      scope?.removeListener(onAbort)
-      reject(new StatementFailure(NOT_SENT, error))
+    if (running) {
+      this.#leave(running)
+      running.reject(new StatementFailure(running.isSent ? UNKNOWN : NOT_SENT, error))
+    }
+    for (const statement of this.#queued.splice(0)) {
+      this.#leave(statement)
+      statement.reject(new StatementFailure(NOT_SENT, error))
     }
     this.#onQuiet?.()
     this.#onDeath(this)

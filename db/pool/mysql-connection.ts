@@ -34,7 +34,14 @@ interface MysqlSocket {
 }
 
 interface MysqlQuery {
-  stream(options?: { highWaterMark?: number }): AsyncIterable<unknown> & { destroy(error?: Error): void }
+  stream(): MysqlRows
+  /** `end` comes also after an error, and after the last row that a destroyed stream has not taken. */
+  on(event: 'error' | 'end', listener: (error?: unknown) => void): unknown
+}
+
+/** Yields rows; after `destroy` the rest of them is still read from the socket, and dropped. */
+export interface MysqlRows extends AsyncIterable<unknown> {
+  destroy(reason: Error): void
 }
 
 type MysqlCallback = (error: unknown, result?: unknown, columns?: readonly ColumnDefinition[]) => void
