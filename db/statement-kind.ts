@@ -1,31 +1,217 @@
-import type { CompiledQuery, RootOperationNode } from 'kysely'
+import type {
+  AggregateFunctionNode,
+  CompiledQuery,
+  FunctionNode,
+  OperationNode,
+  OperationNodeKind,
+  OperationNodeSource,
+  RawNode,
+  RootOperationNode,
+  SelectModifierNode,
+} from 'kysely'
+import { BUILT_IN_FUNCTIONS } from './built-in-functions.ts'
 
 /**
  * What a statement may do.
- * - `read`: a SELECT that locks nothing: it can always be asked again.
+ * - `read`: a SELECT from tables that locks nothing: it can always be asked again, and nobody sees that it was.
  * - `write`: INSERT, UPDATE, DELETE or a locking SELECT: changes rows, but not the session.
- * - `other`: all else, raw SQL too: it may change the session in ways that no server tells.
+ * - `other`: all else: raw SQL, also a fragment of it, and functions that are not known to be harmless, stored ones too. It may
+ *   change rows, and the session in ways that no server tells.
  */
 export type StatementKind = 'read' | 'write' | 'other'
 
-const markedReads = new WeakSet<RootOperationNode>()
+/** Told once a node: what is built once and run often costs a look-up. */
+const kinds = new WeakMap<OperationNode, StatementKind>()
 
-/** Marks a raw statement as a read: it changes neither rows nor the session, and may run twice. */
-export function asRead<T>(query: CompiledQuery<T>): CompiledQuery<T> {
-  markedReads.add(query.query)
-  return query
+/**
+ * Vouches for raw SQL, a whole statement or a fragment (`sql<boolean>`...``), that it changes neither rows nor the session, and
+ * may run twice; also for a SELECT that calls a stored function. A fragment in a write leaves that a write. Kysely's
+ * plugins that rewrite statements lose a fragment's mark: then mark the compiled statement. A view needs no mark, and is taken
+ * for a table, whatever functions it hides.
+ */
+export function asRead<T extends CompiledQuery | OperationNodeSource>(what: T): T {
+  kinds.set('query' in what ? what.query : what.toOperationNode(), 'read')
+  return what
 }
 
-/** Told by Kysely's node, never by the text. */
-export function statementKind({ query }: CompiledQuery): StatementKind {
-  switch (query.kind) {
+/** Told by Kysely's nodes, never by the text. */
+export function statementKind({ query }: { readonly query: RootOperationNode }): StatementKind {
+  const known = kinds.get(query)
+  if (known) return known
+  const kind = kindOfRoot(query)
+  kinds.set(query, kind)
+  return kind
+}
+
+function kindOfRoot(root: RootOperationNode): StatementKind {
+  switch (root.kind) {
     case 'SelectQueryNode':
-      return query.endModifiers?.length ? 'write' : 'read' // FOR UPDATE, FOR SHARE
+      return worstOf(root, 'read')
     case 'InsertQueryNode':
     case 'UpdateQueryNode':
     case 'DeleteQueryNode':
-      return 'write'
+      return worstOf(root, 'write')
     default:
-      return markedReads.has(query) ? 'read' : 'other'
+      return 'other'
   }
+}
+
+/** What a node's being in a statement says of it: nothing beyond what its children do, or what its name or text does. */
+type Meaning = 'children' | 'select' | 'value' | 'function' | 'raw' | 'modifier' | 'other'
+
+/** Every kind of the installed Kysely: a new one does not compile, and is `other` until it is known. */
+const MEANINGS: Readonly<Record<OperationNodeKind, Meaning>> = {
+  AggregateFunctionNode: 'function',
+  AliasNode: 'children',
+  AndNode: 'children',
+  BinaryOperationNode: 'children',
+  CaseNode: 'children',
+  CastNode: 'children',
+  CollateNode: 'children',
+  ColumnNode: 'children',
+  ColumnUpdateNode: 'children',
+  CommonTableExpressionNameNode: 'children',
+  CommonTableExpressionNode: 'children',
+  DataTypeNode: 'children',
+  DefaultInsertValueNode: 'children',
+  ExplainNode: 'children',
+  FetchNode: 'children',
+  FromNode: 'children',
+  FunctionNode: 'function',
+  GroupByItemNode: 'children',
+  GroupByNode: 'children',
+  HavingNode: 'children',
+  IdentifierNode: 'children',
+  JSONOperatorChainNode: 'children',
+  JSONPathLegNode: 'children',
+  JSONPathNode: 'children',
+  JSONReferenceNode: 'children',
+  JoinNode: 'children',
+  LimitNode: 'children',
+  ListNode: 'children',
+  OffsetNode: 'children',
+  OnDuplicateKeyNode: 'children',
+  OnNode: 'children',
+  OperatorNode: 'children',
+  OrActionNode: 'children',
+  OrNode: 'children',
+  OrderByItemNode: 'children',
+  OrderByNode: 'children',
+  OverNode: 'children',
+  ParensNode: 'children',
+  PartitionByItemNode: 'children',
+  PartitionByNode: 'children',
+  PrimitiveValueListNode: 'value',
+  RawNode: 'raw',
+  ReferenceNode: 'children',
+  SchemableIdentifierNode: 'children',
+  SelectAllNode: 'children',
+  SelectModifierNode: 'modifier',
+  SelectQueryNode: 'select',
+  SelectionNode: 'children',
+  SetOperationNode: 'children',
+  TableNode: 'children',
+  TopNode: 'children',
+  TupleNode: 'children',
+  UnaryOperationNode: 'children',
+  UsingNode: 'children',
+  ValueListNode: 'children',
+  ValueNode: 'value',
+  ValuesNode: 'children',
+  WhenNode: 'children',
+  WhereNode: 'children',
+  WithNode: 'children',
+  // Roots, whose kind is told by themselves, and what another database has.
+  AddColumnNode: 'other',
+  AddConstraintNode: 'other',
+  AddIndexNode: 'other',
+  AddValueNode: 'other',
+  AlterColumnNode: 'other',
+  AlterTableNode: 'other',
+  AlterTypeNode: 'other',
+  CheckConstraintNode: 'other',
+  ColumnDefinitionNode: 'other',
+  CreateIndexNode: 'other',
+  CreateSchemaNode: 'other',
+  CreateTableNode: 'other',
+  CreateTypeNode: 'other',
+  CreateViewNode: 'other',
+  DefaultValueNode: 'other',
+  DeleteQueryNode: 'other',
+  DropColumnNode: 'other',
+  DropConstraintNode: 'other',
+  DropIndexNode: 'other',
+  DropSchemaNode: 'other',
+  DropTableNode: 'other',
+  DropTypeNode: 'other',
+  DropViewNode: 'other',
+  ForeignKeyConstraintNode: 'other',
+  GeneratedNode: 'other',
+  InsertQueryNode: 'other',
+  MatchedNode: 'other',
+  MergeQueryNode: 'other',
+  ModifyColumnNode: 'other',
+  OnConflictNode: 'other',
+  OutputNode: 'other',
+  PrimaryKeyConstraintNode: 'other',
+  ReferencesNode: 'other',
+  RefreshMaterializedViewNode: 'other',
+  RenameColumnNode: 'other',
+  RenameConstraintNode: 'other',
+  RenameValueNode: 'other',
+  ReturningNode: 'children',
+  UniqueConstraintNode: 'other',
+  UpdateQueryNode: 'other',
+}
+
+/** Of the children, and at least `least`. */
+function worstOf(node: OperationNode, least: StatementKind): StatementKind {
+  let worst = least
+  for (const value of Object.values(node)) {
+    for (const child of Array.isArray(value) ? value : [value]) {
+      if (!isNode(child)) continue
+      const kind = kindWithin(child)
+      if (kind === 'other') return kind
+      if (kind === 'write') worst = kind
+    }
+  }
+  return worst
+}
+
+function kindWithin(node: OperationNode): StatementKind {
+  switch (MEANINGS[node.kind]) {
+    case 'children':
+      return worstOf(node, 'read')
+    case 'select':
+      return kinds.get(node) ?? worstOf(node, 'read') // it may have been vouched for
+    case 'value':
+      return 'read' // an object that is a value is not looked into
+    case 'function':
+      return isBuiltIn(node as FunctionNode | AggregateFunctionNode) ? worstOf(node, 'read') : 'other'
+    case 'raw':
+      return kinds.get(node) ?? (isHarmless(node as RawNode) ? worstOf(node, 'read') : 'other')
+    case 'modifier':
+      return worstOf(node, (node as SelectModifierNode).modifier === 'Distinct' ? 'read' : 'write') // FOR UPDATE, FOR SHARE
+    default:
+      return 'other'
+  }
+}
+
+function isBuiltIn({ func }: FunctionNode | AggregateFunctionNode): boolean {
+  return BUILT_IN_FUNCTIONS.has(func.toLowerCase())
+}
+
+/** Without letters nothing is called, without @ no variable set. */
+const HARMLESS = /^(?:asc|desc|true|[\s\d,.+<>=%]*)$/
+
+/** What `sql.ref()`, `sql.id()` and `sql.lit()` make, and operators between nodes; nodes side by side may be a call. */
+function isHarmless({ sqlFragments }: RawNode): boolean {
+  const last = sqlFragments.length - 1
+  return sqlFragments.every(
+    (text, place) => HARMLESS.test(text) && (place === 0 || place === last || text.trim() !== ''),
+  )
+}
+
+function isNode(value: unknown): value is OperationNode {
+  return typeof value === 'object' && value !== null && 'kind' in value
 }

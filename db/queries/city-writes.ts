@@ -3,6 +3,7 @@ import { asDriverError } from '../classify-error.ts'
 import { CityChangedError, CityNotFoundError, IdsExhaustedError, UnknownCountryError } from '../errors.ts'
 import type { DB } from '../schema.ts'
 import { statement } from '../statement.ts'
+import { asRead } from '../statement-kind.ts'
 import { type City, findCity } from './cities.ts'
 import { hasLastCityId } from './city-ids.ts'
 import { findCountry } from './countries.ts'
@@ -71,7 +72,7 @@ export async function deleteCity(trx: Transaction<DB>, target: CityTarget): Prom
 }
 
 /** What an ETag is made of, computed by the server: compared inside the statement, it cannot be outdated. */
-const stateHash = sql<string>`sha2(concat_ws('|', city_id, country_id, unix_timestamp(last_update), city), 256)`
+const stateHash = asRead(sql<string>`sha2(concat_ws('|', city_id, country_id, unix_timestamp(last_update), city), 256)`)
 
 function targeted({ cityId, stateHashes }: CityTarget): Expression<SqlBool>[] {
   const eb = expressionBuilder<DB, 'city'>()

@@ -2,6 +2,7 @@ import { type Kysely, sql, type Transaction } from 'kysely'
 import { asDriverError } from '../classify-error.ts'
 import type { DB } from '../schema.ts'
 import { statement } from '../statement.ts'
+import { asRead } from '../statement-kind.ts'
 
 /** A write that is done once, however often it is asked for. */
 export interface KeyedWrite {
@@ -20,7 +21,7 @@ export interface DoneWrite {
 /** How long a key is kept, in hours. */
 const KEPT_HOURS = 24
 
-const isExpired = sql<boolean>`created_at < current_timestamp - interval ${sql.lit(KEPT_HOURS)} hour`
+const isExpired = asRead(sql<boolean>`created_at < current_timestamp - interval ${sql.lit(KEPT_HOURS)} hour`)
 
 /**
  * Takes the key for this transaction, or says what it was taken for. Waits for a transaction that has it and has not
@@ -38,7 +39,7 @@ export async function claimKey(trx: Transaction<DB>, write: KeyedWrite): Promise
   if (!isOld) return done
   await trx
     .updateTable('idempotency_key')
-    .set({ request_hash: write.requestHash, created_at: sql`current_timestamp` })
+    .set({ request_hash: write.requestHash, created_at: asRead(sql<Date>`current_timestamp`) })
     .where('key_hash', '=', write.keyHash)
     .execute()
   return undefined

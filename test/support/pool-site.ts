@@ -8,6 +8,7 @@ import { type ResilientMysqlDialect, resilientMysqlDialect } from '../../db/dial
 import type { PoolOptions } from '../../db/pool/options.ts'
 import type { EvictReason, PoolEvent } from '../../db/pool/stats.ts'
 import { Scope } from '../../db/scope.ts'
+import { asRead } from '../../db/statement-kind.ts'
 import { type FaultProxy, startFaultProxy } from './fault-proxy.ts'
 import type { Flow } from './fault-proxy-flow.ts'
 import { until } from './fault-site.ts'
@@ -98,8 +99,8 @@ export class PoolSite {
 
   #readSlowly(seconds: number) {
     return this.db.selectNoFrom([
-      sql<number>`connection_id()`.as('id'),
-      sql<number>`sleep(${sql.lit(seconds)})`.as('slept'),
+      asRead(sql<number>`connection_id()`).as('id'),
+      asRead(sql<number>`sleep(${sql.lit(seconds)})`).as('slept'),
     ])
   }
 

@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { type Kysely, sql } from 'kysely'
 import type { Database } from '../../db/database.ts'
 import { createDatabase, type DB, DeadlineExceededError, isDatabaseError } from '../../db/index.ts'
+import { asRead } from '../../db/statement-kind.ts'
 import { parseDatabaseUrl } from './database-url.ts'
 import { createPlainKysely } from './plain-kysely.ts'
 
@@ -65,8 +66,7 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
 }
 
 async function sleep(kysely: Kysely<DB>, ms: number): Promise<string> {
-  // Not raw SQL, which would not count as a read.
-  await kysely.selectNoFrom(sql<number>`sleep(${ms / 1_000})`.as('slept')).execute()
+  await kysely.selectNoFrom(asRead(sql<number>`sleep(${ms / 1_000})`).as('slept')).execute()
   return 'slept'
 }
 
