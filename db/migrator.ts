@@ -5,6 +5,7 @@ import { Kysely, MysqlAdapter, sql } from 'kysely'
 import { FileMigrationProvider, type MigrationResultSet, Migrator } from 'kysely/migration'
 import type { ConnectionOptions } from './connection-options.ts'
 import { ResilientMysqlDialect } from './dialect.ts'
+import { type LockOptions, MigrationLockError, retryLocked, TABLE_LOCK_WAIT_SECONDS } from './migration-lock.ts'
 
 /** How long a migrator waits for another one of the same schema, in seconds. */
 const LOCK_WAIT_SECONDS = 60
@@ -20,30 +21,42 @@ export class MigrationError extends Error {
   }
 }
 
-/** Another migrator held the schema's lock for longer than `LOCK_WAIT_SECONDS`, or the server could not grant it. */
-class MigrationLockError extends Error {
-  override readonly name = 'MigrationLockError'
-}
-
 export interface MigrationStatus {
   readonly name: string
   readonly executedAt: Date | undefined
 }
 
 /**
- * Runs what has not run yet and returns the names of what it ran: none when there was nothing to do.
- * @throws MigrationError
+ * Runs what has not run yet and returns the names of what it ran: none when there was nothing to do. Where somebody has a
+ * table that a migration needs it lets others through, and tries again for `LOCK_TIMEOUT_MS`.
+ * @throws MigrationError, MigrationLockError
  */
-export async function migrateToLatest(connection: ConnectionOptions, folder: string): Promise<string[]> {
-  return await withMigrator(connection, folder, async (migrator) => namesOf(await migrator.migrateToLatest()))
+export async function migrateToLatest(
+  connection: ConnectionOptions,
+  folder: string,
+  options: LockOptions = {},
+): Promise<string[]> {
+  return await withMigrator(connection, folder, async (migrator, db) => {
+    const done: string[] = []
+    await retryLocked(db, async () => collectNames(await migrator.migrateToLatest(), done), options)
+    return done
+  })
 }
 
 /**
- * Takes the last migration back and returns its name: none when there was nothing to take back.
- * @throws MigrationError
+ * Takes the last migration back and returns its name: none when there was nothing to take back. Waits as `migrateToLatest`.
+ * @throws MigrationError, MigrationLockError
  */
-export async function migrateDown(connection: ConnectionOptions, folder: string): Promise<string[]> {
-  return await withMigrator(connection, folder, async (migrator) => namesOf(await migrator.migrateDown()))
+export async function migrateDown(
+  connection: ConnectionOptions,
+  folder: string,
+  options: LockOptions = {},
+): Promise<string[]> {
+  return await withMigrator(connection, folder, async (migrator, db) => {
+    const done: string[] = []
+    await retryLocked(db, async () => collectNames(await migrator.migrateDown(), done), options)
+    return done
+  })
 }
 
 /** Every migration of the folder, in order, with the time at which it ran. Changes nothing. */
@@ -64,11 +77,11 @@ export async function findLatestMigration(folder: string): Promise<string> {
 async function withMigrator<T>(
   connection: ConnectionOptions,
   folder: string,
-  task: (migrator: Migrator) => Promise<T>,
+  task: (migrator: Migrator, db: Kysely<unknown>) => Promise<T>,
 ): Promise<T> {
   const db = new Kysely<unknown>({ dialect: new MigrationDialect(connection) })
   try {
-    return await task(new Migrator({ db, provider: createProvider(folder) }))
+    return await task(new Migrator({ db, provider: createProvider(folder) }), db)
   } finally {
     await db.destroy()
   }
@@ -78,9 +91,10 @@ function createProvider(folder: string): FileMigrationProvider {
   return new FileMigrationProvider({ fs, path, migrationFolder: folder })
 }
 
-/** Kysely's migrator returns its error; here it is thrown. */
-function namesOf({ error, results = [] }: MigrationResultSet): string[] {
-  if (error === undefined) return results.map(({ migrationName }) => migrationName)
+/** Adds to `done` what has run. Kysely's migrator returns its error; here it is thrown. */
+function collectNames({ error, results = [] }: MigrationResultSet, done: string[]): void {
+  done.push(...results.filter(({ status }) => status === 'Success').map(({ migrationName }) => migrationName))
+  if (error === undefined) return
   if (error instanceof MigrationLockError) throw error
   throw new MigrationError(results.find(({ status }) => status === 'Error')?.migrationName, error)
 }
@@ -108,6 +122,7 @@ class MigrationAdapter extends MysqlAdapter {
     this.#lockName = `still-here:${createHash('sha256').update(schema).digest('hex').slice(0, 32)}`
   }
   override async acquireMigrationLock(db: Kysely<unknown>): Promise<void> {
+    await sql`set session lock_wait_timeout = ${sql.lit(TABLE_LOCK_WAIT_SECONDS)}`.execute(db)
     const { rows } = await sql<{ granted: number | null }>`
       select get_lock(${this.#lockName}, ${LOCK_WAIT_SECONDS}) as granted
     `.execute(db)

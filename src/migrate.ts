@@ -9,11 +9,13 @@ const migrations = fileURLToPath(new URL('../migrations', import.meta.url))
 const USAGE = 'usage: npm run migrate [-- down | -- status]'
 const EX_USAGE = 64
 
+const onWait = (text: string): void => void process.stderr.write(`${text}\n`)
+
 type Command = (connection: ConnectionOptions) => Promise<string[]>
 
 const commands: ReadonlyMap<string, Command> = new Map<string, Command>([
-  ['up', async (connection) => reportOf('migrated', await migrateToLatest(connection, migrations))],
-  ['down', async (connection) => reportOf('taken back', await migrateDown(connection, migrations))],
+  ['up', async (connection) => reportOf('migrated', await migrateToLatest(connection, migrations, { onWait }))],
+  ['down', async (connection) => reportOf('taken back', await migrateDown(connection, migrations, { onWait }))],
   [
     'status',
     async (connection) =>
