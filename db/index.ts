@@ -19,6 +19,7 @@ export {
   PositionUnusableError,
   QueueFullError,
   StatementLostError,
+  TransactionEndedError,
   UnknownCountryError,
   UnreadStreamError,
 } from './errors.ts'

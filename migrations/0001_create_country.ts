@@ -1,4 +1,5 @@
 import { type Kysely, sql } from 'kysely'
+import { dropEmpty } from './data/drop-empty.ts'
 
 export async function up(db: Kysely<never>): Promise<void> {
   await sql`
@@ -12,5 +13,5 @@ export async function up(db: Kysely<never>): Promise<void> {
 }
 
 export async function down(db: Kysely<never>): Promise<void> {
-  await sql`drop table if exists country`.execute(db)
+  await dropEmpty(db, 'country')
 }

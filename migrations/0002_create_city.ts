@@ -1,4 +1,5 @@
 import { type Kysely, sql } from 'kysely'
+import { dropEmpty } from './data/drop-empty.ts'
 
 export async function up(db: Kysely<never>): Promise<void> {
   await sql`
@@ -16,5 +17,5 @@ export async function up(db: Kysely<never>): Promise<void> {
 }
 
 export async function down(db: Kysely<never>): Promise<void> {
-  await sql`drop table if exists city`.execute(db)
+  await dropEmpty(db, 'city')
 }

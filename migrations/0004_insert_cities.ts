@@ -1,4 +1,5 @@
 import { type Kysely, sql } from 'kysely'
+import { deleteUnchanged } from './data/delete-unchanged.ts'
 import { readCsv } from './data/read-csv.ts'
 
 /** One statement, so all 600 rows or none; a row that is already there stays as it is. */
@@ -11,5 +12,9 @@ export async function up(db: Kysely<never>): Promise<void> {
 }
 
 export async function down(db: Kysely<never>): Promise<void> {
-  await sql`delete from city`.execute(db)
+  await deleteUnchanged(db, {
+    table: 'city',
+    columns: ['city_id', 'city', 'country_id', 'last_update'],
+    rows: await readCsv('city.csv'),
+  })
 }

@@ -24,11 +24,16 @@ const values = {
   time: z.int().min(0).max(4_294_967_295),
 } as const satisfies Record<CursorKind, z.ZodType>
 
+/** Changed with the order of names: a cursor of the order before would leave rows out, and is none any more. */
+const TEXT_COLLATION = 'full'
+
 /** Cursors of one resource: opaque to clients, base64url of JSON inside. */
 export function createCursorCodec<Sort extends string>(kinds: Readonly<Record<Sort, CursorKind>>): CursorCodec<Sort> {
   return {
-    encode: ({ sort, position: { value, id } }) =>
-      Buffer.from(JSON.stringify({ sort, value: toPlain(value), id })).toString('base64url'),
+    encode({ sort, position: { value, id } }) {
+      const collation = kinds[sort] === 'text' ? TEXT_COLLATION : undefined
+      return Buffer.from(JSON.stringify({ sort, value: toPlain(value), id, collation })).toString('base64url')
+    },
     decode(text) {
       const found = parse(text)
       if (!found || !Object.hasOwn(kinds, found.sort)) return undefined
@@ -43,7 +48,12 @@ export function createCursorCodec<Sort extends string>(kinds: Readonly<Record<So
   }
 }
 
-const plainCursor = z.strictObject({ sort: z.string(), value: z.union([z.number(), z.string()]), id })
+const plainCursor = z.strictObject({
+  sort: z.string(),
+  value: z.union([z.number(), z.string()]),
+  id,
+  collation: z.literal(TEXT_COLLATION).optional(),
+})
 
 function parse(text: string): z.infer<typeof plainCursor> | undefined {
   try {

@@ -18,6 +18,7 @@ import {
   PositionUnusableError,
   QueueFullError,
   StatementLostError,
+  TransactionEndedError,
   UnknownCountryError,
 } from '../db/index.ts'
 import type { AppEnv } from './app-env.ts'
@@ -77,6 +78,11 @@ export function judgeError(error: unknown, { isRead = false }: ErrorContext = {}
   if (error instanceof StatementLostError && error.outcome === 'unknown') {
     return unusable(`The connection to the database was lost. ${UNKNOWN}`)
   }
+  if (error instanceof TransactionEndedError) {
+    return { status: 500, detail: `The transaction had ended early. ${UNKNOWN}`, logAs: 'error' }
+  }
+  // The session went with it, and so the transaction was lost, but it would again.
+  if (error instanceof StatementLostError && faultOf(error.cause) === 'operator') return faultAnswers.operator
   if (harmlessErrors.some((HarmlessError) => error instanceof HarmlessError)) {
     return unusable('The database cannot be used now. Nothing was changed.')
   }

@@ -62,11 +62,11 @@ test('the seed route says what it did not find, whatever the name', async () => 
   }
 })
 
-test("the column's collation decides what is equal: MariaDB's ignores trailing spaces, MySQL's U+200B", async () => {
+test("the column's collation decides what is equal: both ignore U+200B, MariaDB's trailing spaces too", async () => {
   const statusOf = async (name: string) => (await get(`/?city=${encodeURIComponent(name)}`)).status
   const found = { spaces: await statusOf('London  '), zeroWidth: await statusOf('Lon\u200bdon') }
   const expected = {
-    mariadb: { spaces: 200, zeroWidth: 404 },
+    mariadb: { spaces: 200, zeroWidth: 200 },
     mysql: { spaces: 404, zeroWidth: 200 },
   }
   assert.deepEqual(found, expected[service.schema.flavour])

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, test } from 'vitest'
 import { classifyStatementError } from '../../db/classify-error.ts'
 import type { ConnectionOptions } from '../../db/connection-options.ts'
 import { type Fault, serverFaults } from '../../db/server-errors.ts'
+import { createCursorCodec } from '../../src/cursor.ts'
 import { createTestApp, type TestApp } from './http-fixture.ts'
 
 let service: TestApp
@@ -245,8 +246,8 @@ describe('what a column’s character set has not', () => {
   }
 
   test('a position with such a text is no cursor any more: 400', async () => {
-    const cursor = (value: string) =>
-      Buffer.from(JSON.stringify({ sort: 'country', value, id: 1 })).toString('base64url')
+    const codec = createCursorCodec({ country: 'text' })
+    const cursor = (value: string) => codec.encode({ sort: 'country', position: { value, id: 1 } })
     const change = 'alter table country modify country varchar(50) character set'
     await whileSchema([`${change} latin1 not null`], [`${change} utf8mb4 not null`], async () => {
       const { status, problem } = await send('GET', `/countries?sort=country&after=${cursor('東京')}`)
@@ -363,6 +364,12 @@ function everyFault() {
   )
 }
 
+function chunksOf<Item>(items: readonly Item[], size: number): readonly Item[][] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, index) =>
+    items.slice(index * size, (index + 1) * size),
+  )
+}
+
 /** It was tried again until its time was up: whether that is told in a pause or in a statement is chance. */
 function isCutOff(status: number, seconds: number): boolean {
   return status === 504 && seconds < 5
@@ -379,13 +386,13 @@ describe('every number of the table, said by a real server', () => {
       ],
       ['drop trigger guard'],
       async () => {
-        const found = []
-        for (const { errno, seconds } of everyFault()) {
+        const ask = async ({ errno, seconds }: { errno: number; seconds: number }) => {
           const { status, retryAfter } = await send('POST', '/cities', { city: String(errno), countryId: 102 }, seconds)
-          found.push(
-            isCutOff(status, seconds) ? { errno, status: 503, retryAfter: '1' } : { errno, status, retryAfter },
-          )
+          return isCutOff(status, seconds) ? { errno, status: 503, retryAfter: '1' } : { errno, status, retryAfter }
         }
+        const found = []
+        // A few at once, since many are tried again until their time is up.
+        for (const faults of chunksOf(everyFault(), 4)) found.push(...(await Promise.all(faults.map(ask))))
         const expected = everyFault().map(({ errno, fault }) => ({
           errno,
           status: statusOfWrite[fault],

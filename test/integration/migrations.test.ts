@@ -16,6 +16,8 @@ const names = [
   '0004_insert_cities',
   '0005_index_city_name',
   '0006_create_idempotency_key',
+  '0007_collate_country',
+  '0008_collate_city',
 ]
 
 async function emptySchema(): Promise<ConnectionOptions> {
@@ -137,7 +139,7 @@ test('the status names what has run, and changes nothing', async () => {
   await migrateDown(connection, folder)
   assert.deepEqual(
     await statusOf(),
-    names.map((name, index) => [name, index < 5]),
+    names.map((name, index) => [name, index < names.length - 1]),
   )
 })
 

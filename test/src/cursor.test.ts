@@ -47,8 +47,8 @@ test('takes the largest values that the columns hold, and none beyond', () => {
   assert.equal(codec.decode(encoded({ sort: 'cityId', value: 1, id: 65_536 })), undefined)
   assert.ok(codec.decode(encoded({ sort: 'lastUpdate', value: 4_294_967_295, id })))
   assert.equal(codec.decode(encoded({ sort: 'lastUpdate', value: 4_294_967_296, id })), undefined)
-  assert.ok(codec.decode(encoded({ sort: 'city', value: '😀'.repeat(50), id })))
-  assert.equal(codec.decode(encoded({ sort: 'city', value: 'a'.repeat(51), id })), undefined)
+  assert.ok(codec.decode(encoded({ sort: 'city', value: '😀'.repeat(50), id, collation: 'full' })))
+  assert.equal(codec.decode(encoded({ sort: 'city', value: 'a'.repeat(51), id, collation: 'full' })), undefined)
 })
 
 test('refuses what it cannot have made', () => {
@@ -86,4 +86,14 @@ test('no text makes it throw', () => {
       assert.equal(codec.decode(Buffer.from(text).toString('base64url')), undefined)
     }),
   )
+})
+
+test('a place among names in the order of before is none any more, and every other one still is', () => {
+  assert.equal(codec.decode(encoded({ sort: 'city', value: 'London', id: 312 })), undefined)
+  assert.deepEqual(codec.decode(encoded({ sort: 'city', value: 'London', id: 312, collation: 'full' })), {
+    sort: 'city',
+    position: { value: 'London', id: 312 },
+  })
+  assert.equal(codec.decode(encoded({ sort: 'cityId', value: 312, id: 312, collation: 'full' })), undefined)
+  assert.notEqual(codec.decode(encoded({ sort: 'cityId', value: 312, id: 312 })), undefined)
 })

@@ -17,6 +17,7 @@ import {
   PositionUnusableError,
   QueueFullError,
   StatementLostError,
+  TransactionEndedError,
   UnknownCountryError,
 } from '../../db/index.ts'
 import { serverFaults } from '../../db/server-errors.ts'
@@ -100,6 +101,15 @@ test('the manual lists every number of the table, each with those that have its 
     rows,
     Object.values(serverFaults).map((errors) => Object.keys(errors).join(' ')),
   )
+})
+
+test('a loss whose cause would come again is the operator’s, and a transaction that ended early may have taken effect', () => {
+  const tooLarge = new StatementLostError('rolledBack', { cause: answered(1153) })
+  assert.equal(judgeError(tooLarge).status, 500)
+  assert.equal(judgeError(new StatementLostError('rolledBack', { cause: answered(1213) })).status, 503)
+  const { status, detail, logAs } = judgeError(new TransactionEndedError())
+  assert.deepEqual([status, logAs], [500, 'error'])
+  assert.match(detail ?? '', /Whether the change took effect is unknown/)
 })
 
 test('of a read no value can be at fault, and what would be is the operator’s', () => {
