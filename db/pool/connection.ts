@@ -5,8 +5,15 @@ import type { Scope } from '../scope.ts'
 import { SESSION_SETTINGS } from '../session.ts'
 import type { Link } from './link.ts'
 import type { LoopTurn } from './loop-turn.ts'
-import type { ColumnDefinition, MysqlConnection, MysqlRows, MysqlStatement } from './mysql-connection.ts'
-import { areSameInBoth, isUnpreparable, PreparedStatements, toBoundParameters } from './prepared-statements.ts'
+import type { ColumnDefinition, MysqlConnection, MysqlRows } from './mysql-connection.ts'
+import {
+  areBindable,
+  areSameInBoth,
+  bind,
+  isUnpreparable,
+  type Prepared,
+  PreparedStatements,
+} from './prepared-statements.ts'
 
 /** Who a session is at its server, as read when it was set up. */
 export interface Session {
@@ -33,17 +40,11 @@ export class StatementFailure extends Error {
   }
 }
 
-/** The values of a statement that may be prepared. */
-interface BoundValues {
-  readonly values: readonly unknown[]
-  readonly toPreparable: () => Preparable | undefined
-}
-
 interface PendingStatement {
   readonly sql: string
   readonly parameters: readonly unknown[]
-  /** For a prepared statement; undefined: it goes as text. */
-  readonly bound: BoundValues | undefined
+  /** How it may be prepared, if at all; undefined: it goes as text. */
+  readonly toPreparable: (() => Preparable | undefined) | undefined
   readonly scope: Scope | undefined
   readonly resolve: (result: unknown) => void
   readonly reject: (reason: Error) => void
@@ -161,11 +162,18 @@ export class Connection {
    * is aborted: the statement may run on then, and the connection stays busy.
    */
   run(sql: string, parameters: readonly unknown[], { scope, toPreparable }: RunOptions = {}): Promise<unknown> {
-    const values = toPreparable && this.#arePrepared ? toBoundParameters(parameters) : undefined
-    const bound = values && toPreparable && { values, toPreparable }
+    const mayPrepare = toPreparable && this.#arePrepared && areBindable(parameters)
     return new Promise((resolve, reject) => {
-      const statement = { sql, parameters, bound, scope, resolve, reject, onAbort: reject, isSent: false }
-      this.#enqueue(statement)
+      this.#enqueue({
+        sql,
+        parameters,
+        toPreparable: mayPrepare ? toPreparable : undefined,
+        scope,
+        resolve,
+        reject,
+        onAbort: reject,
+        isSent: false,
+      })
     })
   }
 
@@ -300,8 +308,8 @@ export class Connection {
   }
 
   #handOver(statement: PendingStatement): void {
-    const { sql, parameters, bound } = statement
-    const prepared = bound && this.#prepared.find(sql, parameters, bound.toPreparable)
+    const { sql, parameters, toPreparable } = statement
+    const prepared = toPreparable && this.#prepared.find(sql, parameters, toPreparable)
     if (statement.stream) statement.stream.open(statement)
     else if (prepared === 'new') this.#prepare(statement)
     else this.#send(statement, prepared)
@@ -331,7 +339,7 @@ export class Connection {
       this.#enqueue({
         sql,
         parameters,
-        bound: undefined,
+        toPreparable: undefined,
         scope,
         resolve: () => {},
         reject: onAbort,
@@ -355,7 +363,7 @@ export class Connection {
     })
   }
 
-  #send(statement: PendingStatement, prepared: MysqlStatement | undefined): void {
+  #send(statement: PendingStatement, prepared: Prepared | undefined): void {
     const onAnswer = (error: unknown, result?: unknown, columns?: readonly ColumnDefinition[]) => {
       if (!error && prepared && columns && !areSameInBoth(columns)) {
         this.#prepared.refuse(statement.sql)
@@ -366,7 +374,7 @@ export class Connection {
       else if (prepared && this.#prepared.forgetIfLost(statement.sql, error)) this.#sendAgain(statement)
       else this.#failed(statement, error, this.#classify(error))
     }
-    if (prepared && statement.bound) prepared.execute(statement.bound.values, onAnswer)
+    if (prepared) prepared.statement.execute(bind(statement.parameters, prepared), onAnswer)
     else this.#raw.query(statement.sql, statement.parameters, onAnswer)
     statement.isSent = true
   }

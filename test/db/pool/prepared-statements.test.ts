@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
+import { TypedParameter } from 'mysql2'
 import { test } from 'vitest'
 import { StatementFailure } from '../../../db/pool/connection.ts'
-import { MAX_PREPARED_STATEMENTS, toBoundParameters } from '../../../db/pool/prepared-statements.ts'
+import { areBindable, bind, MAX_PREPARED_STATEMENTS } from '../../../db/pool/prepared-statements.ts'
 import { Scope } from '../../../db/scope.ts'
 import { createManualClock } from '../../src/manual-clock.ts'
 import { createFakeConnector } from './fake-connection.ts'
@@ -127,11 +128,18 @@ test('a caller who leaves during PREPARE has nothing executed, and the connectio
 test('values that a prepared statement would take for something else go as text', () => {
   const refused = [2.5, -1, Number.NaN, 2 ** 53, true, undefined, new Date(0), -1n, 2n ** 63n, { a: 1 }, [1]]
   for (const value of refused) {
-    assert.equal(toBoundParameters(['a', value]), undefined, String(value))
+    assert.equal(areBindable(['a', value]), false, String(value))
   }
-  assert.equal(toBoundParameters([]), undefined)
-  assert.deepEqual(toBoundParameters(['a', null, Buffer.from('b')]), ['a', null, Buffer.from('b')])
-  assert.equal(toBoundParameters([0, 2 ** 53 - 1, 2n ** 63n - 1n])?.length, 3)
+  assert.equal(areBindable([]), false)
+  assert.equal(areBindable(['a', null, Buffer.from('b'), 0, 2 ** 53 - 1, 2n ** 63n - 1n]), true)
+})
+
+test('integers are bound as such, save those of LIMIT and OFFSET, which cost less as they are', () => {
+  const integer = TypedParameter.BIGINT
+  assert.deepEqual(bind(['a', null, 1, 2, 3n], { integersAtEnd: 0 }), ['a', null, integer(1), integer(2), integer(3n)])
+  assert.deepEqual(bind(['a', 1, 2, 3], { integersAtEnd: 2 }), ['a', integer(1), 2, 3])
+  // As a string, which mysql2 makes of it, no server takes it there.
+  assert.deepEqual(bind([1, 2n], { integersAtEnd: 2 }), [1, integer(2n)])
 })
 
 test('a value of another kind than the server has prepared for goes as text', async () => {
