@@ -102,6 +102,19 @@ export class CommitUnknownError extends Error {
   }
 }
 
+/** The server takes no statement of this size. It was not sent, and the connection is as it was. */
+export class StatementTooLargeError extends Error {
+  override readonly name = 'StatementTooLargeError'
+  readonly sizeBytes: number
+  /** The server's `max_allowed_packet`. */
+  readonly limitBytes: number
+  constructor(sizeBytes: number, limitBytes: number) {
+    super(`a statement of ${sizeBytes} bytes, and the server takes fewer than ${limitBytes} (max_allowed_packet)`)
+    this.sizeBytes = sizeBytes
+    this.limitBytes = limitBytes
+  }
+}
+
 /**
  * A transaction was over before its COMMIT: a statement of it committed it (DDL does, and a procedure can), or this one ran
  * after its end. What it did before stays, as far as anybody knows; nothing of it runs any more.
@@ -186,6 +199,7 @@ const ownErrors = [
   StatementLostError,
   CommitUnknownError,
   TransactionEndedError,
+  StatementTooLargeError,
 ]
 
 function describe({ total, idle, acquired, waiting, connecting }: PoolStats): string {

@@ -13,7 +13,7 @@ export const SESSION_SETTINGS =
 
 /** Host and id are read in one statement, so that they are of one session also behind a proxy that multiplexes. */
 const WHO_AM_I =
-  'SELECT connection_id() AS id, version() AS version, @@wait_timeout AS waitTimeout, ' +
+  'SELECT connection_id() AS id, version() AS version, @@wait_timeout AS waitTimeout, @@max_allowed_packet AS maxPacket, ' +
   "concat(@@hostname, ':', @@port) AS server, " +
   '(SELECT host FROM information_schema.processlist WHERE id = connection_id()) AS host'
 
@@ -29,6 +29,7 @@ export async function setUpSession(raw: MysqlConnection): Promise<Session> {
     flavour: flavourOf(row.version),
     version: row.version,
     waitTimeoutMs: Number(row['waitTimeout']) * 1000,
+    maxPacketBytes: Number(row['maxPacket'] ?? Number.POSITIVE_INFINITY),
     // The handshake carries only the id's lower 32 bits.
     isBehindProxy: id % 2 ** 32 !== raw.threadId,
   }

@@ -1,11 +1,13 @@
 import { classifyStatementError, type Flavour, NOT_SENT, UNKNOWN, UNSENDABLE, type Verdict } from '../classify-error.ts'
 import type { Clock } from '../clock.ts'
+import { StatementTooLargeError } from '../errors.ts'
 import type { Preparable } from '../preparable.ts'
 import type { Scope } from '../scope.ts'
 import { SESSION_SETTINGS } from '../session.ts'
 import type { Link } from './link.ts'
 import type { LoopTurn } from './loop-turn.ts'
 import type { ColumnDefinition, MysqlConnection, MysqlRows } from './mysql-connection.ts'
+import { sizeBeyond } from './packet-size.ts'
 import {
   areBindable,
   areSameInBoth,
@@ -26,6 +28,8 @@ export interface Session {
   readonly version: string
   /** The server closes the session after this long without a statement. */
   readonly waitTimeoutMs: number
+  /** It takes only statements of fewer bytes. */
+  readonly maxPacketBytes: number
   /** A proxy stands between: its session ids are not the server's, so nothing may be killed by them. */
   readonly isBehindProxy: boolean
 }
@@ -300,9 +304,12 @@ export class Connection {
     this.#running = statement
     this.#startedAtMs = this.#clock.now()
     try {
+      const { flavour, maxPacketBytes } = this.session
+      const sizeBytes = sizeBeyond(statement, flavour, maxPacketBytes)
+      if (sizeBytes !== undefined) throw new StatementTooLargeError(sizeBytes, maxPacketBytes)
       this.#handOver(statement)
     } catch (error) {
-      // A parameter's own conversion to SQL threw, before anything was written.
+      // Too large, or a parameter's own conversion to SQL threw, before anything was written.
       this.#failed(statement, error, UNSENDABLE)
     }
   }

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { sql } from 'kysely'
 import { afterAll, afterEach, beforeAll, test } from 'vitest'
 import { StatementLostError } from '../../db/errors.ts'
+import { asRead } from '../../db/statement-kind.ts'
 import { errorPacket } from '../support/fault-proxy-flow.ts'
 import { until } from '../support/fault-site.ts'
 import { durationOf, openPoolSite, type PoolServer, type PoolSite, startPoolServer } from '../support/pool-site.ts'
@@ -142,10 +143,12 @@ for (const reached of [0, 1]) {
 }
 
 /** A table of 2000 numbered rows of 80 characters, out of nothing. */
-const manyRows = sql<{ n: number; text: string }>`(
-  with recursive numbers as (select 1 as n union all select n + 1 from numbers where n < 900)
-  select n, repeat('x', 80) as text from numbers
-)`.as('many')
+const manyRows = asRead(
+  sql<{ n: number; text: string }>`(
+    with recursive numbers as (select 1 as n union all select n + 1 from numbers where n < 900)
+    select n, repeat('x', 80) as text from numbers
+  )`,
+).as('many')
 
 test('#8 a read whose connection dies in the middle of its rows runs once more, and has each row once', async () => {
   site = await openPoolSite(server, { pool: { size: 1 } })

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type Kysely, sql } from 'kysely'
 import { afterAll, afterEach, beforeAll, test } from 'vitest'
 import { CommitUnknownError, StatementLostError } from '../../db/errors.ts'
+import { asRead } from '../../db/statement-kind.ts'
 import { inTransaction } from '../../db/transaction.ts'
 import { errorPacket } from '../support/fault-proxy-flow.ts'
 import { until } from '../support/fault-site.ts'
@@ -466,10 +467,10 @@ test("#21 a BEGIN whose caller leaves before it is answered is not the next call
 test('#21 a result that was not read to its end reaches nobody else: a short rest is read, for a long one the session goes', async () => {
   site = await openPoolSite(server, { pool: { size: 1 } })
   const id = await site.read()
-  const numbers = sql<{ n: number; text: string }>`(
+  const numbers = asRead(sql<{ n: number; text: string }>`(
     with recursive numbers as (select 1 as n union all select n + 1 from numbers where n < 900)
     select n, repeat('x', 80) as text from numbers
-  )`
+  )`)
   const short = site.db.selectFrom(numbers.as('many')).selectAll()
   for await (const { n } of short.stream()) if (n === 2) break
   assert.equal(await site.read(), id)

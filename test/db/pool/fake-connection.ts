@@ -81,6 +81,7 @@ export function createFakeConnector(clock: Clock, turn = new LoopTurn(), link = 
       flavour: 'mysql',
       version: '9.7.0',
       waitTimeoutMs: 28_800_000,
+      maxPacketBytes: 67_108_864,
       isBehindProxy: false,
     } as const
     return new Connection(raw, session, { clock, turn, link, onDeath, arePrepared: true })
