@@ -150,7 +150,7 @@ const CONNECT_ERRORS: ReadonlyMap<number, readonly [name: string, verdict: Conne
   [1226, ['ER_USER_LIMIT_REACHED', 'full']], // connections at a time, or anything per hour: time mends it
   [1045, ['ER_ACCESS_DENIED_ERROR', 'credentials']], // also an account that requires TLS
   [1698, ['ER_ACCESS_DENIED_NO_PASSWORD_ERROR', 'credentials']],
-  [3955, ['ER_ACCOUNT_BLOCKED_BY_PASSWORD_LOCK', 'credentials']], // MySQL: FAILED_LOGIN_ATTEMPTS
+  [3955, ['ER_USER_ACCESS_DENIED_FOR_USER_ACCOUNT_BLOCKED_BY_PASSWORD_LOCK', 'credentials']], // FAILED_LOGIN_ATTEMPTS
   [4150, ['ER_USER_IS_BLOCKED', 'credentials']], // MariaDB: max_password_errors
   [1044, ['ER_DBACCESS_DENIED_ERROR', 'permanent']],
   [1049, ['ER_BAD_DB_ERROR', 'permanent']],

@@ -8,16 +8,30 @@ export interface UnguardedPool extends MysqlFactory {
 interface UnguardedConnection {
   readonly stream: TLSSocket
   on(event: 'error', listener: () => void): unknown
+  /** Of this connection alone. mysql2 keeps sessions of TLS, to be resumed, by the identity of `ssl`. */
+  readonly config: { ssl: object }
   /** Called when the server has agreed to TLS; `onSecure` without an error sends the credentials. */
   startTLS: (onSecure: (error?: Error) => void) => void
 }
 
 /**
  * A mysql2 pool whose connections compare the server's certificate with `host` (undefined: with nothing) before anything
- * secret is sent. mysql2's own comparison is against "localhost" where the host is an address, and skips resumed sessions.
+ * secret is sent. mysql2's own comparison is against "localhost" where the host is an address.
  * Errors of TLS keep their own code: mysql2 calls a lost connection and a wrong certificate the same.
  */
 export function guardTls(pool: UnguardedPool, host: string | undefined): MysqlFactory {
+  let ssl: object | undefined
+
+  function judge(socket: TLSSocket): Error | undefined {
+    // A resumed session shows no certificate. It began with one that was found right: see below.
+    if (host === undefined || socket.isSessionReused()) return undefined
+    // The zone of an address (`fe80::1%eth0`) is this machine's own.
+    const error = checkServerIdentity(host.replace(/%.*$/, ''), socket.getPeerCertificate())
+    // mysql2 has kept the session already, or keeps it when its ticket comes: it must never be resumed.
+    if (error) ssl = { ...ssl }
+    return error
+  }
+
   return {
     getConnection(callback) {
       let tlsCode: string | undefined
@@ -33,17 +47,14 @@ export function guardTls(pool: UnguardedPool, host: string | undefined): MysqlFa
       }
       const startTls = connection.startTLS
       connection.startTLS = (onSecure) => {
+        ssl ??= connection.config.ssl
+        connection.config.ssl = ssl
         startTls.call(connection, (failure) => {
-          const error = failure ?? (host === undefined ? undefined : identityError(host, connection.stream))
+          const error = failure ?? judge(connection.stream)
           tlsCode = (error as NodeJS.ErrnoException | undefined)?.code
           onSecure(error)
         })
       }
     },
   }
-}
-
-/** `undefined` when the certificate names `host`. The zone of an address (`fe80::1%eth0`) is this machine's own. */
-function identityError(host: string, socket: TLSSocket): Error | undefined {
-  return checkServerIdentity(host.replace(/%.*$/, ''), socket.getPeerCertificate(true))
 }

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { createServer, type Socket } from 'node:net'
-import { TLSSocket } from 'node:tls'
+import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls'
 import type { Certificate } from './certificates.ts'
 
 export interface LoginEndpointOptions {
@@ -21,6 +21,8 @@ export interface LoginEndpoint {
   readonly encrypted: () => Buffer
   /** The names that clients asked for in TLS. */
   readonly serverNames: readonly (string | false)[]
+  /** How many sessions of TLS were resumed. */
+  readonly resumed: () => number
   readonly close: () => Promise<void>
 }
 
@@ -32,24 +34,30 @@ export async function startLoginEndpoint(options: LoginEndpointOptions = {}): Pr
   const plain: Buffer[] = []
   const encrypted: Buffer[] = []
   const serverNames: (string | false)[] = []
+  let resumed = 0
+  // One for all connections: it has the key of the tickets.
+  const secureContext = options.certificate && createSecureContext(options.certificate)
   const sockets = new Set<Socket>()
   const server = createServer((socket) => {
     sockets.add(socket)
     socket.on('error', () => {}) // its client has left, as it should
     socket.write(options.firstBytes ?? packet(0, greeting(options.certificate !== undefined)))
-    if (options.certificate) receiveTls(socket, options.certificate)
+    if (secureContext) receiveTls(socket, secureContext)
     else answerFirst(socket, plain)
   })
 
-  function receiveTls(socket: Socket, certificate: Certificate): void {
+  function receiveTls(socket: Socket, context: SecureContext): void {
     socket.once('data', (bytes) => {
       plain.push(bytes.subarray(0, SSL_REQUEST_BYTES))
       // TLS may have begun in the same segment.
       socket.pause()
       socket.unshift(bytes.subarray(SSL_REQUEST_BYTES))
-      const secure = new TLSSocket(socket, { isServer: true, ...certificate })
+      const secure = new TLSSocket(socket, { isServer: true, secureContext: context })
       secure.on('error', () => {})
-      secure.on('secure', () => serverNames.push(secure.servername as string | false)) // typed for clients only
+      secure.on('secure', () => {
+        serverNames.push(secure.servername as string | false) // typed for clients only
+        if (secure.isSessionReused()) resumed += 1
+      })
       answerFirst(secure, encrypted)
     })
   }
@@ -66,6 +74,7 @@ export async function startLoginEndpoint(options: LoginEndpointOptions = {}): Pr
     plain: () => Buffer.concat(plain),
     encrypted: () => Buffer.concat(encrypted),
     serverNames,
+    resumed: () => resumed,
     close: async () => {
       server.close()
       for (const socket of sockets) socket.destroy()
@@ -105,7 +114,7 @@ function greeting(hasTls: boolean): Buffer {
 }
 
 /** ERR_Packet. */
-export function errorPayload(errno: number, state: string, message: string): Buffer {
+function errorPayload(errno: number, state: string, message: string): Buffer {
   return Buffer.concat([Buffer.from([0xff, errno & 0xff, errno >> 8]), Buffer.from(`#${state}${message}`)])
 }
 

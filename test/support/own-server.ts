@@ -1,4 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { getContainerRuntimeClient } from 'testcontainers'
 import { inject } from 'vitest'
@@ -37,6 +37,8 @@ export interface OwnServer {
   /** Keeps its connections and answers nothing. */
   readonly freeze: () => Promise<void>
   readonly thaw: () => Promise<void>
+  /** Writes a file where the server reads it. `path` is absolute, and of this machine only where the server is. */
+  readonly writeFile: (path: string, text: string) => Promise<void>
   /** Stops it and removes its data. */
   readonly dispose: () => Promise<void>
 }
@@ -72,6 +74,7 @@ async function startLocally(options: OwnServerOptions): Promise<OwnServer> {
       await untilFrozen(server.pid())
     },
     thaw: async () => server.thaw(),
+    writeFile,
     dispose: database.stop,
   }
 }
@@ -110,6 +113,8 @@ async function startInDocker(image: string, options: OwnServerOptions): Promise<
     },
     freeze: async () => void (await container.pause()),
     thaw: async () => void (await container.unpause()),
+    writeFile: async (path, content) =>
+      await server.container.copyContentToContainer([{ content, target: path, mode: 0o644 }]),
     // Also a paused or stopped one.
     dispose: async () => void (await container.remove({ force: true, v: true })),
   }

@@ -26,11 +26,23 @@ const tlsOptions = (identity: boolean): TlsOptions => ({
   texts: async () => ({ ca }),
 })
 
+interface Client {
+  readonly host?: string
+  readonly tls?: TlsOptions
+}
+
 /** Logs in and returns how that ended: with the server's 1045, for which credentials must have been sent, or before. */
-async function logIn(
+async function logIn(options: LoginEndpointOptions, client: Client): Promise<string> {
+  const [outcome = ''] = await logInAgain(options, client, 1)
+  return outcome
+}
+
+/** The same, one after the other: by the second time there are sessions of TLS that could be resumed. */
+async function logInAgain(
   options: LoginEndpointOptions,
-  { host = '127.0.0.1', tls }: { readonly host?: string; readonly tls?: TlsOptions },
-): Promise<string> {
+  { host = '127.0.0.1', tls }: Client,
+  times: number,
+): Promise<string[]> {
   endpoint = await startLoginEndpoint(options)
   const connection: ConnectionOptions = {
     host,
@@ -48,11 +60,15 @@ async function logIn(
     arePrepared: true,
     onEvent: () => {},
   })
-  const error = await connector.connect({ onDeath: () => {} }).connection.then(
-    () => assert.fail('the endpoint let somebody in'),
-    (reason: { code?: string; message: string }) => reason,
-  )
-  return error.code ?? error.message
+  const outcomes = []
+  for (let time = 0; time < times; time += 1) {
+    const error = await connector.connect({ onDeath: () => {} }).connection.then(
+      () => assert.fail('the endpoint let somebody in'),
+      (reason: { code?: string; message: string }) => reason,
+    )
+    outcomes.push(error.code ?? error.message)
+  }
+  return outcomes
 }
 
 const NOT_NAMED = 'ERR_TLS_CERT_ALTNAME_INVALID'
@@ -149,6 +165,20 @@ test.runIf(await hasIpv6())('an address of IPv6, however it is written, is compa
   }
   const others = authority.issue({ addresses: ['0:0:0:0:0:0:0:2', '127.0.0.1'] })
   assert.equal(await logIn({ certificate: others, host: '::1' }, { host: '::1', tls: tlsOptions(true) }), NOT_NAMED)
+})
+
+test('a server that was refused is refused again, though its session could be resumed', async () => {
+  const certificate = authority.issue({ names: [loopbackName] })
+  const outcomes = await logInAgain({ certificate }, { tls: tlsOptions(true) }, 4)
+  assert.deepEqual(outcomes, Array(4).fill(NOT_NAMED))
+  assert.equal(endpoint?.encrypted().length, 0)
+})
+
+test('a server that was found right is found right again, its session resumed', async () => {
+  const certificate = authority.issue({ addresses: ['127.0.0.1'] })
+  const outcomes = await logInAgain({ certificate }, { tls: tlsOptions(true) }, 4)
+  assert.deepEqual(outcomes, Array(4).fill(LOGGED_IN))
+  assert.ok((endpoint?.resumed() ?? 0) > 0)
 })
 
 test('a server without TLS gets nothing from a client that wants it', async () => {
