@@ -44,7 +44,7 @@ interface Request {
 /** Most attempts under way at once, silent ones included. */
 const MAX_UNDER_WAY = 16
 /** Where there is no room for another attempt, one that has been silent for so long gives way, in ms. */
-const GIVES_WAY_AFTER_MS = 5000
+const GIVES_WAY_AFTER_MS = 4000
 /** How long a connection outside the pool waits for its turn, in ms. */
 const OUTSIDE_PATIENCE_MS = 300
 /** How often a password that was refused is looked at again while somebody needs a connection, in ms. */

@@ -425,7 +425,7 @@ export class ResilientPool implements ConnectionSource {
     const replacing = this.#isReplacing ? 1 : 0
     const serving = total - this.#members.count('validating')
     return {
-      count: Math.min(size - total + spare, missing) + replacing,
+      count: Math.max(0, Math.min(size - total + spare, missing)) + replacing,
       // Two even of a pool of one: an attempt may never be answered.
       room: Math.max(size, 2) - total + spare + replacing,
       urgency: judgeUrgency({ isWanted, serving, waitedMs: this.#line.waitedMs(nowMs) }),

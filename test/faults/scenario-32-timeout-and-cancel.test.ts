@@ -182,7 +182,7 @@ test('#37 a ping that is never answered ends in its time, and the socket and the
 })
 
 test('#38 a reset that is never answered gives the slot back at its deadline', async () => {
-  site = await openPoolSite(server, { pool: { size: 1, connectTimeoutMs: 300 } })
+  site = await openPoolSite(server, { pool: { size: 1, resetTimeoutMs: 300 } })
   const flow = await site.openOnly()
   await site.db.connection().execute(async (held) => {
     await sql`set @mine = 1`.execute(held)

@@ -1,5 +1,8 @@
 import type { RequestRecord } from './clients.ts'
 
+/** When something was asked and answered, and whether rightly. */
+type Timed = Pick<RequestRecord, 'startMs' | 'endMs' | 'isOk'>
+
 /** Requests without the right answer, a wrong body and no answer at all among them. */
 export function failedOf(records: readonly RequestRecord[]): readonly RequestRecord[] {
   return records.filter(({ isOk }) => !isOk)
@@ -11,7 +14,7 @@ export function unansweredOf(records: readonly RequestRecord[]): readonly Reques
 }
 
 /** Longest stretch without a right answer between two moments, in ms. */
-export function longestGapMs(records: readonly RequestRecord[], fromMs: number, toMs: number): number {
+export function longestGapMs(records: readonly Timed[], fromMs: number, toMs: number): number {
   const ends = records.filter(({ isOk, endMs }) => isOk && endMs >= fromMs && endMs <= toMs).map(({ endMs }) => endMs)
   const marks = [fromMs, ...ends.sort((a, b) => a - b), toMs]
   return Math.max(...marks.slice(1).map((mark, index) => mark - (marks[index] ?? mark)))
@@ -29,7 +32,7 @@ export function slowestMs(records: readonly RequestRecord[]): number {
 }
 
 /** The time that `share` (0 to 1) of the requests stayed within, in ms. */
-export function percentileMs(records: readonly RequestRecord[], share: number): number {
+export function percentileMs(records: readonly Timed[], share: number): number {
   const times = records.map(({ startMs, endMs }) => endMs - startMs).sort((a, b) => a - b)
   return times[Math.min(times.length - 1, Math.floor(times.length * share))] ?? 0
 }
