@@ -174,7 +174,7 @@ const CONNECT_ERRORS: ReadonlyMap<number, readonly [name: string, verdict: Conne
 
 /** mysql2's, OpenSSL's and our own codes for a set-up of TLS or authentication that will fail the next time too. */
 const PERMANENT_CODES =
-  /^(HANDSHAKE_|AUTH_SWITCH_|MYSQL_CLEAR_|ERR_TLS_|ERR_SSL_|ERR_OSSL_|CERT_|CRL_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|ERROR_IN_CERT_|INVALID_CA$|INVALID_PURPOSE$|PATH_LENGTH_)/
+  /^(NOT_MYSQL$|HANDSHAKE_|AUTH_SWITCH_|MYSQL_CLEAR_|ERR_TLS_|ERR_SSL_|ERR_OSSL_|CERT_|CRL_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|ERROR_IN_CERT_|INVALID_CA$|INVALID_PURPOSE$|PATH_LENGTH_)/
 
 /** What a failed attempt to connect means. */
 export function classifyConnectError(error: unknown): ConnectVerdict {

@@ -7,6 +7,7 @@ import { type Credentials, toMysqlOptions } from '../mysql-options.ts'
 import { setUpSession } from '../session.ts'
 import { type AttemptLimits, AttemptWatch } from './attempt-watch.ts'
 import { Connection } from './connection.ts'
+import { expectGreeting } from './greeting.ts'
 import type { Link } from './link.ts'
 import type { LoopTurn } from './loop-turn.ts'
 import type { MysqlConnection, MysqlFactory } from './mysql-connection.ts'
@@ -124,6 +125,7 @@ function createFactory(options: ConnectionOptions, credentials: Credentials, con
     gracefulEnd: true,
     stream: () => {
       socket = openSocket(options, connectTimeoutMs)
+      expectGreeting(socket)
       return socket
     },
   }) as unknown as UnguardedPool // typed structurally is what mysql2 has

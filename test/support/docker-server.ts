@@ -25,6 +25,8 @@ export interface DockerServerOptions {
   readonly image: string
   /** After ours, and so stronger. Default: none. */
   readonly serverArguments?: readonly string[]
+  /** A folder of this machine that the container has too, under the same path. Default: none. */
+  readonly sharedFolder?: string
   /** Faster, but a container that is restarted begins with an empty server. Default false. */
   readonly dataInMemory?: boolean
 }
@@ -64,6 +66,8 @@ async function startOnPort(options: DockerServerOptions, port: number): Promise<
     .withExposedPorts({ container: 3306, host: port })
     .withCommand([...serverArguments, ...(options.serverArguments ?? [])])
     .withWaitStrategy(untilLogin(toConnectionOptions(admin)))
+  const { sharedFolder } = options
+  if (sharedFolder) container.withBindMounts([{ source: sharedFolder, target: sharedFolder }])
   if (options.dataInMemory) container.withTmpFs({ [dataFolder]: 'rw' })
   return { admin, app, container: await container.start() }
 }

@@ -15,6 +15,8 @@ import './provided-context.ts'
 export interface OwnServerOptions {
   /** Options for the server, stronger than ours. Default: none. */
   readonly serverArguments?: readonly string[]
+  /** A folder of this machine that the server has too, under the same path; one that runs here has all. Default: none. */
+  readonly sharedFolder?: string
 }
 
 /** A server that one test file has for itself and may mistreat. Port and data stay through all of it. */

@@ -186,6 +186,27 @@ test('a server without TLS gets nothing from a client that wants it', async () =
   assert.equal(endpoint?.plain().length, 0)
 })
 
+test('what speaks another protocol is told as that, and gets nothing', async () => {
+  const xProtocol = Buffer.from('05000000' + '0b08051a00', 'hex')
+  const banners = [
+    'SSH-2.0-OpenSSH_9.2p1\r\n',
+    '220 mail.example ESMTP\r\n',
+    'HTTP/1.1 400 Bad Request\r\n',
+    '-ERR no\r\n',
+  ]
+  for (const firstBytes of [...banners.map((text) => Buffer.from(text)), xProtocol]) {
+    assert.equal(await logIn({ firstBytes }, {}), 'NOT_MYSQL')
+    assert.equal(endpoint?.plain().length, 0)
+    await endpoint?.close()
+  }
+})
+
+test('an error instead of a greeting is the error', async () => {
+  // 1040, of a server that is full.
+  const firstBytes = Buffer.from('17000000ff1004546f6f206d616e7920636f6e6e656374696f6e73', 'hex')
+  assert.equal(await logIn({ firstBytes }, {}), 'ER_CON_COUNT_ERROR')
+})
+
 const cleartext = authSwitchPayload('mysql_clear_password')
 
 test('a password in clear text goes over verified TLS', async () => {
