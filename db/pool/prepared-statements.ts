@@ -153,15 +153,14 @@ function kindOf(value: unknown): ValueKind {
 function takes({ integersAtEnd, kinds }: Prepared, parameters: readonly unknown[]): boolean {
   const firstInteger = parameters.length - integersAtEnd
   for (let index = 0; index < parameters.length; index += 1) {
-    const value = parameters[index]
-    if (value === null ? index >= firstInteger : !fits(kindOf(value), kinds?.[index], index >= firstInteger))
-      return false
+    const wanted = index >= firstInteger ? 'integer' : kinds?.[index]
+    if (wanted !== undefined && !fits(parameters[index], wanted, index >= firstInteger)) return false
   }
   return true
 }
 
-function fits(kind: ValueKind, wanted: ValueKind | undefined, isLimit: boolean): boolean {
-  return (!isLimit || kind === 'integer') && (wanted === undefined || kind === wanted)
+function fits(value: unknown, wanted: ValueKind, isLimit: boolean): boolean {
+  return value === null ? wanted !== 'none' && !isLimit : kindOf(value) === wanted
 }
 
 /** Values in rows that both protocols carry, or mysql2 reads, alike. Not: FLOAT, DOUBLE, DATE, DATETIME, TIME, GEOMETRY. */
