@@ -12,6 +12,7 @@ import type { UseObserver } from './pool/use-observer.ts'
 import { type CityLookups, createCityLookups } from './queries/city-lookups.ts'
 import type { DB } from './schema.ts'
 import { Scope } from './scope.ts'
+import { type SessionWaits, toServiceSession } from './service-session.ts'
 import { SharedReads } from './shared-read.ts'
 
 export interface DatabaseOptions {
@@ -20,6 +21,8 @@ export interface DatabaseOptions {
   readonly strategy?: 'pooled' | 'per-request'
   /** Whether statements are prepared when they come again. Default true. */
   readonly arePrepared?: boolean | undefined
+  /** How long sessions wait. Default: as in `strictSession`, from which all else is. */
+  readonly waits?: SessionWaits | undefined
   /** Most callers who share a statement, 1 to 32; 32 by default. */
   readonly maxLookupBatch?: number | undefined
   readonly onEvent?: (event: PoolEvent) => void
@@ -58,7 +61,7 @@ export interface Database {
 export function createDatabase(options: DatabaseOptions): Database {
   const scopes = new AsyncLocalStorage<Scope>()
   const currentScope = () => scopes.getStore()
-  const dialect = resilientMysqlDialect({ ...options, currentScope })
+  const dialect = resilientMysqlDialect({ ...options, session: toServiceSession(options.waits), currentScope })
   const kysely = new Kysely<DB>({ dialect })
   const runInScope = <T>(scope: Scope, task: () => T) => scopes.run(scope, task)
   const stopKeyRemoval = startKeyRemoval({ kysely, clock: systemClock, random: Math.random })

@@ -31,6 +31,8 @@ import { ResilientPool } from './pool/resilient-pool.ts'
 import { countEvent, noEvents, type PoolCounters, type PoolEvent, type PoolStats } from './pool/stats.ts'
 import { type UseObserver, unobserved } from './pool/use-observer.ts'
 import type { Scope } from './scope.ts'
+import { toSessionSetup } from './session-setup.ts'
+import type { SessionOptions } from './session-variables.ts'
 import { SignalScope } from './signal-scope.ts'
 
 export interface ResilientMysqlOptions {
@@ -39,6 +41,11 @@ export interface ResilientMysqlOptions {
   readonly pool?: Partial<PoolOptions>
   /** Whether statements are prepared when they come again, which not every proxy can. Default true. */
   readonly arePrepared?: boolean | undefined
+  /**
+   * Variables that every session has, whatever the server's defaults; `strictSession` has them all. Default: none, the
+   * server's defaults as with mysql2, but for `autocommit` and `completion_type`, which the pool always sets.
+   */
+  readonly session?: SessionOptions | undefined
   /** `pooled`, the default, or a new connection for each use: slow, and a yardstick. */
   readonly strategy?: 'pooled' | 'per-request'
   /** The deadline of whoever runs a statement now; without one `acquireTimeoutMs` bounds the wait for a connection. */
@@ -78,8 +85,17 @@ export class ResilientMysqlDialect implements Dialect {
     }
     const turn = this.#turn
     const { arePrepared = true } = options
+    const sessionSetup = toSessionSetup(options.session)
     const link = new Link()
-    const connector = createConnector(options.connection, { clock, turn, link, limits: pool, arePrepared, onEvent })
+    const connector = createConnector(options.connection, {
+      clock,
+      turn,
+      link,
+      limits: pool,
+      arePrepared,
+      sessionSetup,
+      onEvent,
+    })
     const source =
       options.strategy === 'per-request'
         ? new PerRequestSource({ connector, clock, link })

@@ -44,6 +44,14 @@ export type { DB } from './schema.ts'
 export { checkSchema, type SchemaState } from './schema-check.ts'
 export type { Scope } from './scope.ts'
 export { type Fault, faultOf, operatorMessageOf } from './server-errors.ts'
+export type { SessionWaits } from './service-session.ts'
+export {
+  type SessionOptions,
+  type SessionValue,
+  type SessionVariableName,
+  sessionVariables,
+  strictSession,
+} from './session-variables.ts'
 export { asRead } from './statement-kind.ts'
 export { inTransaction, type TransactionOptions } from './transaction.ts'
 export { writeOnce } from './write-once.ts'

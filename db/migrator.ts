@@ -6,6 +6,7 @@ import { FileMigrationProvider, type MigrationResultSet, Migrator } from 'kysely
 import type { ConnectionOptions } from './connection-options.ts'
 import { ResilientMysqlDialect } from './dialect.ts'
 import { type LockOptions, MigrationLockError, retryLocked, TABLE_LOCK_WAIT_SECONDS } from './migration-lock.ts'
+import { strictSession } from './session-variables.ts'
 
 /** How long a migrator waits for another one of the same schema, in seconds. */
 const LOCK_WAIT_SECONDS = 60
@@ -102,7 +103,7 @@ function collectNames({ error, results = [] }: MigrationResultSet, done: string[
 class MigrationDialect extends ResilientMysqlDialect {
   readonly #schema: string
   constructor(connection: ConnectionOptions) {
-    super({ connection, pool: { size: 1 } })
+    super({ connection, pool: { size: 1 }, session: strictSession })
     this.#schema = connection.database
   }
   override createAdapter(): MysqlAdapter {

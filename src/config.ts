@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import type { PoolOptions } from '../db/index.ts'
+import type { PoolOptions, SessionWaits } from '../db/index.ts'
 import { type DatabaseSetting, readDatabase } from './database-settings.ts'
 import { readPool } from './pool-settings.ts'
 import type { DatabasePolicy } from './readiness.ts'
@@ -15,6 +15,7 @@ export interface Config {
   readonly requestTimeoutMs: number
   readonly pool: PoolOptions
   readonly arePrepared: boolean
+  readonly waits: Required<SessionWaits>
   readonly maxLookupBatch: number
   readonly connectionStrategy: 'pooled' | 'per-request'
   /** Absent: `/metrics` is on `port`. */
@@ -59,6 +60,11 @@ export function parseConfig(env: Env, readFile: ReadFile = (path) => readFileSyn
     requestTimeoutMs,
     pool: readPool(reader, requestTimeoutMs),
     arePrepared: reader.value('PREPARED_STATEMENTS') === 'on',
+    waits: {
+      rowLockSeconds: reader.value('ROW_LOCK_WAIT_SECONDS'),
+      tableLockSeconds: reader.value('TABLE_LOCK_WAIT_SECONDS'),
+      statementMs: reader.value('STATEMENT_TIMEOUT_MS'),
+    },
     maxLookupBatch: reader.value('LOOKUP_BATCH'),
     connectionStrategy: reader.value('CONNECTION_STRATEGY'),
     ...(metricsPort !== undefined && { metricsPort }),

@@ -114,6 +114,21 @@ export const settings = {
     ...choice('on', 'off'),
     fallback: 'on',
   },
+  ROW_LOCK_WAIT_SECONDS: {
+    about: 'How long a write waits for a row that another transaction has; then 503, or 409 for an `Idempotency-Key`.',
+    ...integer(1, 120),
+    fallback: '1',
+  },
+  TABLE_LOCK_WAIT_SECONDS: {
+    about: 'How long a statement waits for a table that is being altered, or locked.',
+    ...integer(1, 120),
+    fallback: '5',
+  },
+  STATEMENT_TIMEOUT_MS: {
+    about: 'How long the server itself lets a statement run, on MySQL a SELECT only; 0: until the request ends.',
+    ...integer(0, 120_000),
+    fallback: '0',
+  },
   LOOKUP_BATCH: {
     about: 'Most requests for cities, or for the same list, that share a round trip; 1: each has its own.',
     ...integer(1, MAX_BATCH),

@@ -3,7 +3,6 @@ import type { Clock } from '../clock.ts'
 import { StatementTooLargeError } from '../errors.ts'
 import type { Preparable } from '../preparable.ts'
 import type { Scope } from '../scope.ts'
-import { SESSION_SETTINGS } from '../session.ts'
 import type { Link } from './link.ts'
 import type { LoopTurn } from './loop-turn.ts'
 import type { ColumnDefinition, MysqlConnection, MysqlRows } from './mysql-connection.ts'
@@ -30,6 +29,10 @@ export interface Session {
   readonly waitTimeoutMs: number
   /** It takes only statements of fewer bytes. */
   readonly maxPacketBytes: number
+  /** The statement that set it up, and does so again after a reset. */
+  readonly setup: string
+  /** Whether a reset and `setup` bring back what it was: not where the server's `init_connect` did something to it. */
+  readonly canBeReset: boolean
   /** A proxy stands between: its session ids are not the server's, so nothing may be killed by them. */
   readonly isBehindProxy: boolean
 }
@@ -250,11 +253,12 @@ export class Connection {
     }
   }
 
-  /** Undoes all that callers changed in the session, and sets it up again; false, and dead, when that fails. */
+  /** Undoes all that callers changed in the session, and sets it up again; false when that fails, or cannot be. */
   async reset(timeoutMs: number): Promise<boolean> {
+    if (!this.session.canBeReset) return false
     const isReset = await this.#command((callback) => this.#raw.reset(callback), timeoutMs)
     this.#prepared.clear()
-    return isReset && (await this.#command((callback) => this.#raw.query(SESSION_SETTINGS, [], callback), timeoutMs))
+    return isReset && (await this.#command((callback) => this.#raw.query(this.session.setup, [], callback), timeoutMs))
   }
 
   /** Resolves when nothing runs any more, or after `timeoutMs`; says which. */

@@ -50,6 +50,8 @@ export interface ConnectorDependencies {
     readonly passwordTimeoutMs: number
   }
   readonly arePrepared: boolean
+  /** The statement that each session is set up with. */
+  readonly sessionSetup: string
   readonly onEvent: (event: PoolEvent) => void
 }
 
@@ -198,10 +200,10 @@ class Opening {
   }
 
   async #setUp(raw: MysqlConnection): Promise<Connection> {
-    const { clock, turn, link, arePrepared } = this.#deps
+    const { clock, turn, link, arePrepared, sessionSetup } = this.#deps
     this.#raw = raw
     const loggedInAtMs = clock.now()
-    const session = await setUpSession(raw)
+    const session = await setUpSession(raw, sessionSetup)
     if (this.#isOver) return await this.#ended.promise
     this.#isOver = true
     this.#watch.stop()

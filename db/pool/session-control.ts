@@ -11,7 +11,7 @@ export interface ServerState {
 }
 
 const DESCRIBE =
-  'SELECT version() AS version, @@GLOBAL.read_only AS isReadOnly, @@GLOBAL.max_connections AS maxConnections'
+  'SELECT version() AS version, @@GLOBAL.read_only AS isReadOnly, @@GLOBAL.max_connections AS maxConnections LIMIT 1'
 
 /** What a look at the process list found, and the connection that looked. */
 interface Look {
@@ -79,7 +79,7 @@ export class SessionControl {
   async #look(sessions: readonly Session[]): Promise<Look | undefined> {
     const ids = sessions.map(({ id }) => id)
     const answer = await this.#ask(
-      `SELECT id, host, command FROM information_schema.processlist WHERE id IN (${ids.join(', ')})`,
+      `SELECT id, host, command FROM information_schema.processlist WHERE id IN (${ids.join(', ')}) LIMIT ${ids.length}`,
     )
     if (!answer) return undefined
     const { by } = answer

@@ -9,6 +9,7 @@ import { MAX_PREPARED_STATEMENTS } from '../../db/pool/prepared-statements.ts'
 import { listCities } from '../../db/queries/cities.ts'
 import { insertCity } from '../../db/queries/city-writes.ts'
 import { claimKey, storeAnswer } from '../../db/queries/idempotency-keys.ts'
+import { strictSession } from '../../db/session-variables.ts'
 import { asRead } from '../../db/statement-kind.ts'
 import { createTestSchema, type TestSchema } from '../support/test-database.ts'
 
@@ -23,8 +24,12 @@ let db: Kysely<Schema>
 
 beforeAll(async () => {
   schema = await createTestSchema()
-  admin = new Kysely<Schema>({ dialect: resilientMysqlDialect({ connection: schema.migrator }) })
-  db = new Kysely<Schema>({ dialect: resilientMysqlDialect({ connection: schema.app, pool: { size: 1 } }) })
+  admin = new Kysely<Schema>({
+    dialect: resilientMysqlDialect({ connection: schema.migrator, session: strictSession }),
+  })
+  db = new Kysely<Schema>({
+    dialect: resilientMysqlDialect({ connection: schema.app, pool: { size: 1 }, session: strictSession }),
+  })
   await sql`CREATE TABLE sample (
     id BIGINT UNSIGNED PRIMARY KEY, small SMALLINT, big BIGINT, price DECIMAL(12, 4), share DOUBLE, name VARCHAR(50),
     note TEXT, bytes VARBINARY(20), day DATE, moment DATETIME(3), stamp TIMESTAMP NULL, flag BOOLEAN, span TIME, annual YEAR

@@ -4,6 +4,7 @@ import { type Compilable, Kysely, MysqlDialect, sql, type Transaction } from 'ky
 import { createPool } from 'mysql2'
 import { afterAll, beforeAll, test } from 'vitest'
 import { resilientMysqlDialect } from '../../db/dialect.ts'
+import { strictSession } from '../../db/session-variables.ts'
 import { createSample, type SampleSchema, sampleColumns, sampleRuns, shapes } from '../support/statement-samples.ts'
 import { createTestSchema, type TestSchema } from '../support/test-database.ts'
 
@@ -22,8 +23,10 @@ let stock: Kysely<SampleSchema>
 beforeAll(async () => {
   console.info(`[results] RESULTS_SEED=${seed}`)
   schema = await createTestSchema()
-  admin = new Kysely({ dialect: resilientMysqlDialect({ connection: schema.migrator }) })
-  ours = new Kysely({ dialect: resilientMysqlDialect({ connection: schema.app, pool: { size: 1 } }) })
+  admin = new Kysely({ dialect: resilientMysqlDialect({ connection: schema.migrator, session: strictSession }) })
+  ours = new Kysely({
+    dialect: resilientMysqlDialect({ connection: schema.app, pool: { size: 1 }, session: strictSession }),
+  })
   stock = await createStock()
   await createSample(admin, schema.flavour)
 })

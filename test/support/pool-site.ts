@@ -76,6 +76,7 @@ export class PoolSite {
     this.dialect = resilientMysqlDialect({
       connection: { ...server.account, ...proxy.address, ...connection },
       currentScope: () => this.#scopes.getStore(),
+      session: { time_zone: '+00:00', innodb_lock_wait_timeout: 1 },
       onEvent: (event) => this.events.push(event),
       ...(pool && { pool }),
     })

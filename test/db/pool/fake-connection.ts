@@ -82,6 +82,8 @@ export function createFakeConnector(clock: Clock, turn = new LoopTurn(), link = 
       version: '9.7.0',
       waitTimeoutMs: 28_800_000,
       maxPacketBytes: 67_108_864,
+      setup: 'SET autocommit = 1',
+      canBeReset: true,
       isBehindProxy: false,
     } as const
     return new Connection(raw, session, { clock, turn, link, onDeath, arePrepared: true })
