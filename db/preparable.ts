@@ -21,7 +21,8 @@ export interface Preparable {
 }
 
 /** Compared with a column by these a parameter means what the literal does: the column's type decides. */
-const COMPARISONS = new Set(['=', '==', '!=', '<>', '<', '<=', '>', '>=', '<=>', 'like', 'not like', 'in', 'not in'])
+const COMPARISONS = new Set(['=', '==', '!=', '<>', '<', '<=', '>', '>=', '<=>', 'like', 'not like'])
+const LIST_COMPARISONS = new Set(['in', 'not in'])
 
 /**
  * Whether a statement means the same prepared as in text, told by Kysely's nodes; undefined: it does not, or may not. An
@@ -61,8 +62,9 @@ function isSame(node: OperationNode): boolean {
 function isComparison({ leftOperand, operator, rightOperand }: BinaryOperationNode): boolean {
   const left = unwrap(leftOperand)
   const isColumn = left.kind === 'ReferenceNode' && (left as ReferenceNode).column.kind === 'ColumnNode'
-  const isKnown = operator.kind === 'OperatorNode' && COMPARISONS.has((operator as OperatorNode).operator)
-  return isColumn && isKnown && (isParameter(rightOperand) || isList(rightOperand))
+  if (!isColumn || operator.kind !== 'OperatorNode') return false
+  const name = (operator as OperatorNode).operator
+  return isParameter(rightOperand) ? COMPARISONS.has(name) : LIST_COMPARISONS.has(name) && isList(rightOperand)
 }
 
 /** `(?, ?, default)` */

@@ -50,6 +50,7 @@ test('parameters anywhere else, raw SQL and what answers with more than rows or 
     notes.where((eb) => eb(eb.fn.coalesce('text', eb.val('a')), '=', eb.ref('text'))),
     notes.where((eb) => eb('id', '=', eb.fn<number>('abs', [eb.val(1)]))),
     notes.where((eb) => eb.between('id', 1, 2)),
+    notes.where('id', '=', [1, 2] as never),
     notes.where('id', '=', 1).orderBy((eb) => eb.val(1)),
     notes.where('id', '=', 1).groupBy((eb) => eb.val(1)),
     notes.where('id', '=', 1).having((eb) => eb.fn.countAll(), '>', 1),
