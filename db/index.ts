@@ -19,6 +19,7 @@ export {
   PositionUnusableError,
   QueueFullError,
   StatementLostError,
+  StatementTooLargeError,
   TransactionEndedError,
   UnknownCountryError,
   UnreadStreamError,

@@ -1,7 +1,8 @@
 import type { CompiledQuery } from 'kysely'
 import { Batcher, type BatchRuntime, MAX_BATCH } from './batcher.ts'
-import { asDriverError } from './classify-error.ts'
+import { StatementTooLargeError } from './errors.ts'
 import type { Scope } from './scope.ts'
+import { faultOf } from './server-errors.ts'
 
 /** What lookups run with. */
 export interface LookupRuntime extends BatchRuntime {
@@ -26,7 +27,7 @@ export class PointLookup<Key, Row extends Placed> {
     this.#runtime = runtime
     this.#batcher = new Batcher(runtime, {
       read: (keys, scope) => this.#read(keys, scope),
-      mayBeOneKeys: (error) => asDriverError(error).errno !== undefined, // The server refuses the statement.
+      mayBeOneKeys,
     })
     this.#statements = Array.from({ length: Math.log2(MAX_BATCH) + 1 }, (_, power) => build(2 ** power))
   }
@@ -51,4 +52,10 @@ export class PointLookup<Key, Row extends Placed> {
     for (const row of rows) found[row.place] = row
     return found
   }
+}
+
+/** One that the column cannot hold, or is too large. What an operator stopped, or must mend, would only come again. */
+function mayBeOneKeys(error: unknown): boolean {
+  const fault = faultOf(error)
+  return fault === 'unfit' || fault === 'incomparable' || error instanceof StatementTooLargeError
 }

@@ -1,12 +1,11 @@
 import { hash } from 'node:crypto'
 import type { City, Country } from '../db/index.ts'
 
-/** The same text can be built in SQL: `sha2(concat_ws('|', city_id, country_id, unix_timestamp(last_update), city), 256)`. */
+/** Of the same text as `stateHash` in the city's writes, which the server makes. */
 export function cityEtag({ cityId, countryId, lastUpdate, city }: City): string {
   return strongEtag(`${cityId}|${countryId}|${lastUpdate.getTime() / 1000}|${city}`)
 }
 
-/** The same text can be built in SQL: `sha2(concat_ws('|', country_id, unix_timestamp(last_update), country), 256)`. */
 export function countryEtag({ countryId, lastUpdate, country }: Country): string {
   return strongEtag(`${countryId}|${lastUpdate.getTime() / 1000}|${country}`)
 }

@@ -18,6 +18,7 @@ import {
   PositionUnusableError,
   QueueFullError,
   StatementLostError,
+  StatementTooLargeError,
   TransactionEndedError,
   UnknownCountryError,
 } from '../db/index.ts'
@@ -83,6 +84,8 @@ export function judgeError(error: unknown, { isRead = false }: ErrorContext = {}
   }
   // The session went with it, and so the transaction was lost, but it would again.
   if (error instanceof StatementLostError && faultOf(error.cause) === 'operator') return faultAnswers.operator
+  // Ours are small: its limit is below what this service needs.
+  if (error instanceof StatementTooLargeError) return faultAnswers.operator
   if (harmlessErrors.some((HarmlessError) => error instanceof HarmlessError)) {
     return unusable('The database cannot be used now. Nothing was changed.')
   }

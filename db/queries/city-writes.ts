@@ -71,8 +71,13 @@ export async function deleteCity(trx: Transaction<DB>, target: CityTarget): Prom
   if (numDeletedRows === 0n) throw await explainMiss(trx, target)
 }
 
-/** What an ETag is made of, computed by the server: compared inside the statement, it cannot be outdated. */
-const stateHash = asRead(sql<string>`sha2(concat_ws('|', city_id, country_id, unix_timestamp(last_update), city), 256)`)
+/**
+ * What an ETag is made of, computed by the server: compared inside the statement, it cannot be outdated. The name in UTF-8, also
+ * where its column has another character set.
+ */
+const stateHash = asRead(
+  sql<string>`sha2(concat_ws('|', city_id, country_id, unix_timestamp(last_update), convert(city using utf8mb4)), 256)`,
+)
 
 function targeted({ cityId, stateHashes }: CityTarget): Expression<SqlBool>[] {
   const eb = expressionBuilder<DB, 'city'>()

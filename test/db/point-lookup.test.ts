@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import type { CompiledQuery } from 'kysely'
 import { test } from 'vitest'
+import { StatementTooLargeError } from '../../db/errors.ts'
 import { type LookupRuntime, type Placed, PointLookup } from '../../db/point-lookup.ts'
 import { Scope } from '../../db/scope.ts'
 import { createManualClock } from '../src/manual-clock.ts'
@@ -203,6 +204,29 @@ test('when the server refuses a statement each key is asked by itself', async ()
   statements[2]?.fail(Object.assign(new Error('no such value'), { errno: 1366 }))
   assert.equal((await good)?.value, 'row of good')
   await assert.rejects(bad, { errno: 1366 })
+})
+
+test('so it is when the statement was too large, which one key can be the cause of', async () => {
+  const { statements, find } = open()
+  const [good, bad] = [find('good'), find('x'.repeat(2000))]
+  await nextTurn()
+  statements[0]?.fail(new StatementTooLargeError(2100, 1024))
+  await nextTurn()
+  statements[1]?.answer()
+  statements[2]?.fail(new StatementTooLargeError(2050, 1024))
+  assert.equal((await good)?.value, 'row of good')
+  await assert.rejects(bad, { name: 'StatementTooLargeError', sizeBytes: 2050 })
+})
+
+test('what no key can be the cause of is not asked again: a table that is missing, a KILL, a time limit', async () => {
+  for (const errno of [1146, 1317, 3024]) {
+    const { statements, find } = open()
+    const found = [find('a'), find('b')]
+    await nextTurn()
+    statements[0]?.fail(Object.assign(new Error('refused'), { errno }))
+    for (const lookup of found) await assert.rejects(lookup, { errno })
+    assert.equal(statements.length, 1)
+  }
 })
 
 test('when no connection can be had everybody is told', async () => {

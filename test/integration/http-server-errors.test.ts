@@ -38,13 +38,13 @@ interface Problem {
   readonly errors?: readonly { readonly pointer?: string; readonly parameter?: string }[]
 }
 
-async function send(method: string, path: string, body?: object, seconds = 5) {
+async function send(method: string, path: string, body?: object, headers: Readonly<Record<string, string>> = {}) {
   const answer = await service.app.request(path, {
     method,
     headers: {
       Authorization: `Bearer ${service.token}`,
       'Content-Type': 'application/json',
-      'Request-Timeout': String(seconds),
+      ...headers,
     },
     ...(body && { body: JSON.stringify(body) }),
   })
@@ -192,8 +192,13 @@ describe('what the schema of its user does not allow is the request’s conflict
 })
 
 describe('what a column’s character set has not', () => {
-  const sets = { latin1: ['東京', '😀', '\u200b'], ascii: ['東京', 'ß'], utf8mb3: ['😀'], sjis: ['😀', 'ß'] }
-  for (const [name, texts] of Object.entries(sets)) {
+  const sets = {
+    latin1: { texts: ['東京', '😀', '\u200b'], known: 'Ñandú' },
+    ascii: { texts: ['東京', 'ß'], known: 'Nandu' },
+    utf8mb3: { texts: ['😀'], known: '東京' },
+    sjis: { texts: ['😀', 'ß'], known: '東京' },
+  }
+  for (const [name, { texts, known }] of Object.entries(sets)) {
     test(`${name}: is not found, beside what is, and not written`, async () => {
       const collate = 'alter table city modify city varchar(50) character set'
       // Of Sakila's names some have letters that neither ASCII nor Shift JIS has.
@@ -228,6 +233,11 @@ describe('what a column’s character set has not', () => {
             assert.equal((await post(text)).status, 422)
             assert.equal((await send('PATCH', '/cities/312', { city: text })).status, 422)
           }
+          // What it has is told, found, and changed as it was seen, though the column has other bytes for it.
+          const { cityId } = JSON.parse((await post(known)).text) as { cityId: number }
+          assert.equal((await send('GET', `/?city=${encodeURIComponent(known)}`)).text, `City "${known}" is #${cityId}`)
+          const etag = (await service.app.request(`/cities/${cityId}`)).headers.get('ETag') ?? ''
+          assert.equal((await send('DELETE', `/cities/${cityId}`, undefined, { 'If-Match': etag })).status, 204)
         },
       )
       // The connections have statements that were prepared for the smaller set.
@@ -300,6 +310,15 @@ describe('what an operator must mend is 500 with a line that says what', () => {
       }
       assert.equal((await post('Atlantis')).status, 500)
     })
+    await whileSchema(
+      ['rename table idempotency_key to key_gone'],
+      ['rename table key_gone to idempotency_key'],
+      async () => {
+        assert.equal((await post('Atlantis')).status, 500)
+        assert.deepEqual([lastError().level, lastError().errno], ['error', 1146])
+        assert.equal((await send('GET', '/cities/312')).status, 200)
+      },
+    )
     const rename = (from: string, to: string) => `alter table city rename column ${from} to ${to}`
     await whileSchema([rename('city', 'title')], [rename('title', 'city')], async () => {
       assert.equal((await send('GET', '/?city=London')).status, 500)
@@ -364,6 +383,8 @@ function everyFault() {
   )
 }
 
+const within = (seconds: number) => ({ 'Request-Timeout': String(seconds) })
+
 function chunksOf<Item>(items: readonly Item[], size: number): readonly Item[][] {
   return Array.from({ length: Math.ceil(items.length / size) }, (_, index) =>
     items.slice(index * size, (index + 1) * size),
@@ -387,7 +408,12 @@ describe('every number of the table, said by a real server', () => {
       ['drop trigger guard'],
       async () => {
         const ask = async ({ errno, seconds }: { errno: number; seconds: number }) => {
-          const { status, retryAfter } = await send('POST', '/cities', { city: String(errno), countryId: 102 }, seconds)
+          const { status, retryAfter } = await send(
+            'POST',
+            '/cities',
+            { city: String(errno), countryId: 102 },
+            within(seconds),
+          )
           return isCutOff(status, seconds) ? { errno, status: 503, retryAfter: '1' } : { errno, status, retryAfter }
         }
         const found = []
@@ -422,7 +448,7 @@ describe('every number of the table, said by a real server', () => {
         const expected = []
         for (const { errno, fault, seconds } of everyFault()) {
           await asAdmin(`update wanted set number = ${errno}`)
-          const { status } = await send('GET', '/cities/312', undefined, seconds)
+          const { status } = await send('GET', '/cities/312', undefined, within(seconds))
           found.push({ errno, status: isCutOff(status, seconds) ? 503 : status })
           expected.push({ errno, status: statusOfRead[fault] })
         }

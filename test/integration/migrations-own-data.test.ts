@@ -68,6 +68,7 @@ describe('taking the migrations back leaves what they did not make', () => {
   test('rows of one’s own among ours, rows that were changed, and the countries that they are in', async () => {
     await up()
     await asAdmin(
+      'alter table city drop foreign key fk_city_country', // a schema of one's own may have none
       "insert into city (city, country_id) values ('Atlantis', 44)",
       "update city set city = 'LONDON', last_update = last_update where city_id = 312",
       'update city set last_update = now() where city_id = 1',

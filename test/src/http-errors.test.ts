@@ -17,6 +17,7 @@ import {
   PositionUnusableError,
   QueueFullError,
   StatementLostError,
+  StatementTooLargeError,
   TransactionEndedError,
   UnknownCountryError,
 } from '../../db/index.ts'
@@ -106,6 +107,7 @@ test('the manual lists every number of the table, each with those that have its 
 test('a loss whose cause would come again is the operator’s, and a transaction that ended early may have taken effect', () => {
   const tooLarge = new StatementLostError('rolledBack', { cause: answered(1153) })
   assert.equal(judgeError(tooLarge).status, 500)
+  assert.equal(judgeError(new StatementTooLargeError(2048, 1024)).status, 500)
   assert.equal(judgeError(new StatementLostError('rolledBack', { cause: answered(1213) })).status, 503)
   const { status, detail, logAs } = judgeError(new TransactionEndedError())
   assert.deepEqual([status, logAs], [500, 'error'])
