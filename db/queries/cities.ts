@@ -1,7 +1,7 @@
 import { type Expression, expressionBuilder, type Kysely, type SqlBool, type Transaction } from 'kysely'
 import type { DB } from '../schema.ts'
 import { statement } from '../statement.ts'
-import { whereComparable } from './comparable.ts'
+import { noneIfIncomparable } from './comparable.ts'
 import { beyond, type Page, type PageRequest, pageRows, type SortOrder, startsWithPattern, toPage } from './page.ts'
 
 export interface City {
@@ -94,7 +94,8 @@ export async function countCities(db: Kysely<DB>, filter: CityFilter): Promise<n
     .selectFrom('city')
     .select((eb) => eb.fn.countAll<number>().as('count'))
     .where((eb) => eb.and(matching(filter)))
-  return Number((await whereComparable(() => query.executeTakeFirstOrThrow(), { count: 0 })).count)
+  const row = await query.executeTakeFirstOrThrow().catch(noneIfIncomparable)
+  return Number(row?.count ?? 0)
 }
 
 function matching({ name, namePrefix, countryId }: CityFilter): Expression<SqlBool>[] {

@@ -2,7 +2,7 @@ import { type CompiledQuery, sql } from 'kysely'
 import { type LookupRuntime, type Placed, PointLookup } from '../point-lookup.ts'
 import { builder } from '../statement.ts'
 import { type City, cityColumns } from './cities.ts'
-import { whereComparable } from './comparable.ts'
+import { noneIfIncomparable } from './comparable.ts'
 
 /** Single cities, as fast as the database can say. */
 export interface CityLookups {
@@ -17,7 +17,11 @@ export function createCityLookups(runtime: LookupRuntime): CityLookups {
   const byId = new PointLookup<number, CityRow>(runtime, byIdStatement)
   return {
     async idByName(name) {
-      return (await whereComparable(() => byName.find(name), undefined))?.cityId ?? undefined
+      try {
+        return (await byName.find(name))?.cityId ?? undefined
+      } catch (error) {
+        return noneIfIncomparable(error)
+      }
     },
     async byId(cityId) {
       const row = await byId.find(cityId)

@@ -1,11 +1,6 @@
 import { faultOf } from '../server-errors.ts'
 
-/** What `read` resolves with, or `none` where its text has characters that the column's character set has not. */
-export async function whereComparable<Answer>(read: () => Promise<Answer>, none: Answer): Promise<Answer> {
-  try {
-    return await read()
-  } catch (error) {
-    if (faultOf(error) === 'incomparable') return none
-    throw error
-  }
+/** For a read's `catch`: it found nothing, where its text has characters that the column's character set has not. */
+export function noneIfIncomparable(error: unknown): undefined {
+  if (faultOf(error) !== 'incomparable') throw error
 }

@@ -1,6 +1,6 @@
 import { type Expression, expressionBuilder, type Kysely, type SqlBool } from 'kysely'
 import type { DB } from '../schema.ts'
-import { whereComparable } from './comparable.ts'
+import { noneIfIncomparable } from './comparable.ts'
 import { beyond, type Page, type PageRequest, pageRows, type SortOrder, startsWithPattern, toPage } from './page.ts'
 
 export interface Country {
@@ -65,7 +65,8 @@ export async function countCountries(db: Kysely<DB>, filter: CountryFilter): Pro
     .selectFrom('country')
     .select((eb) => eb.fn.countAll<number>().as('count'))
     .where((eb) => eb.and(matching(filter)))
-  return Number((await whereComparable(() => query.executeTakeFirstOrThrow(), { count: 0 })).count)
+  const row = await query.executeTakeFirstOrThrow().catch(noneIfIncomparable)
+  return Number(row?.count ?? 0)
 }
 
 function matching({ name, namePrefix }: CountryFilter): Expression<SqlBool>[] {
