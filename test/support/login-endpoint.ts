@@ -8,6 +8,8 @@ export interface LoginEndpointOptions {
   readonly certificate?: Certificate
   /** What it sends first instead of a greeting. */
   readonly firstBytes?: Buffer
+  /** What somebody in between puts after the greeting. Default: nothing. */
+  readonly injected?: Buffer
   /** The packet with which it answers credentials; sequence number and length are added. Default: 1045. */
   readonly answer?: Buffer
   /** Where it listens. Default 127.0.0.1. */
@@ -41,7 +43,8 @@ export async function startLoginEndpoint(options: LoginEndpointOptions = {}): Pr
   const server = createServer((socket) => {
     sockets.add(socket)
     socket.on('error', () => {}) // its client has left, as it should
-    socket.write(options.firstBytes ?? packet(0, greeting(options.certificate !== undefined)))
+    const { injected = Buffer.alloc(0), certificate } = options
+    socket.write(options.firstBytes ?? Buffer.concat([packet(0, greeting(certificate !== undefined)), injected]))
     if (secureContext) receiveTls(socket, secureContext)
     else answerFirst(socket, plain)
   })

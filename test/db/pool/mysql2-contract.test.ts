@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { connect, type Socket } from 'node:net'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { createPool } from 'mysql2'
 import { afterEach, test } from 'vitest'
 import type { UnguardedPool } from '../../../db/pool/tls-guard.ts'
@@ -36,4 +37,22 @@ test('mysql2 asks for a socket while it makes a connection, lists the connection
   // Also what came through TLS, whose socket is another object.
   assert.notEqual(connection?.stream, socket)
   assert.ok(socket.bytesRead > 500, `${socket.bytesRead} bytes`)
+})
+
+test('mysql2 begins TLS by a method of the connection, with the `ssl` of its own configuration, and sends nothing before', async () => {
+  endpoint = await startLoginEndpoint({ certificate: createAuthority('somebody').issue({ names: ['localhost'] }) })
+  const login = { host: '127.0.0.1', port: endpoint.port, user: 'somebody', password: 'secret', connectionLimit: 0 }
+  const pool = createPool({ ...login, ssl: { rejectUnauthorized: false } }) as unknown as UnguardedPool
+  const { promise: failed, resolve } = Promise.withResolvers<unknown>()
+  pool.getConnection(resolve)
+  pool.getConnection(() => {})
+  const [first, second] = [0, 1].map((index) => pool._allConnections.get(index))
+  assert.ok(first && second)
+  second.stream.destroy()
+  assert.notEqual(first.config, second.config)
+  assert.equal(first.config.ssl, second.config.ssl)
+  first.startTLS = (onSecure) => onSecure(new Error('refused'))
+  assert.match(String(await failed), /refused/)
+  while (endpoint.plain().length === 0) await nextTurn() // the request for TLS
+  assert.equal(endpoint.encrypted().length, 0)
 })

@@ -202,6 +202,24 @@ test('what speaks another protocol is told as that, and gets nothing', async () 
   }
 })
 
+test('what is put behind a greeting before TLS begins is not read', async () => {
+  const certificate = authority.issue({ addresses: ['127.0.0.1'] })
+  // OK: the login succeeded.
+  const injected = Buffer.from('07000002' + '00000002000000', 'hex')
+  assert.equal(await logIn({ certificate, injected }, { tls: tlsOptions(true) }), 'NOT_MYSQL')
+  assert.equal(endpoint?.encrypted().length, 0)
+})
+
+test.for(['client_ed25519', 'parsec', 'dialog'])(
+  '%s, which the driver does not speak, is told as that',
+  async (plugin) => {
+    const certificate = authority.issue({ addresses: ['127.0.0.1'] })
+    const answer = authSwitchPayload(plugin)
+    assert.equal(await logIn({ certificate, answer }, { tls: tlsOptions(true) }), 'AUTH_SWITCH_PLUGIN_ERROR')
+    assert.ok(!endpoint?.encrypted().includes(PASSWORD))
+  },
+)
+
 test('an error instead of a greeting is the error', async () => {
   // 1040, of a server that is full.
   const firstBytes = Buffer.from('17000000ff1004546f6f206d616e7920636f6e6e656374696f6e73', 'hex')
