@@ -20,7 +20,7 @@ import { BUILT_IN_FUNCTIONS } from './built-in-functions.ts'
  */
 export type StatementKind = 'read' | 'write' | 'other'
 
-/** Told once a node: what is built once and run often costs a look-up. */
+/** What was vouched for, and what is built once and run often: that costs a look-up instead of a walk. */
 const kinds = new WeakMap<OperationNode, StatementKind>()
 
 /**
@@ -34,13 +34,14 @@ export function asRead<T extends CompiledQuery | OperationNodeSource>(what: T): 
   return what
 }
 
-/** Told by Kysely's nodes, never by the text. */
+/** Told by Kysely's nodes, never by the text. Not kept: for a statement that is built anew, that costs as much as the walk. */
 export function statementKind({ query }: { readonly query: RootOperationNode }): StatementKind {
-  const known = kinds.get(query)
-  if (known) return known
-  const kind = kindOfRoot(query)
-  kinds.set(query, kind)
-  return kind
+  return kinds.get(query) ?? kindOfRoot(query)
+}
+
+/** Keeps the kind of a statement that is built once and run often. */
+export function keepKind(statement: { readonly query: RootOperationNode }): void {
+  kinds.set(statement.query, statementKind(statement))
 }
 
 function kindOfRoot(root: RootOperationNode): StatementKind {
@@ -57,7 +58,7 @@ function kindOfRoot(root: RootOperationNode): StatementKind {
 }
 
 /** What a node's being in a statement says of it: nothing beyond what its children do, or what its name or text does. */
-type Meaning = 'children' | 'select' | 'value' | 'function' | 'raw' | 'modifier' | 'other'
+type Meaning = 'name' | 'children' | 'select' | 'value' | 'function' | 'raw' | 'modifier' | 'other'
 
 /** Every kind of the installed Kysely: a new one does not compile, and is `other` until it is known. */
 const MEANINGS: Readonly<Record<OperationNodeKind, Meaning>> = {
@@ -68,7 +69,7 @@ const MEANINGS: Readonly<Record<OperationNodeKind, Meaning>> = {
   CaseNode: 'children',
   CastNode: 'children',
   CollateNode: 'children',
-  ColumnNode: 'children',
+  ColumnNode: 'name',
   ColumnUpdateNode: 'children',
   CommonTableExpressionNameNode: 'children',
   CommonTableExpressionNode: 'children',
@@ -81,7 +82,7 @@ const MEANINGS: Readonly<Record<OperationNodeKind, Meaning>> = {
   GroupByItemNode: 'children',
   GroupByNode: 'children',
   HavingNode: 'children',
-  IdentifierNode: 'children',
+  IdentifierNode: 'name',
   JSONOperatorChainNode: 'children',
   JSONPathLegNode: 'children',
   JSONPathNode: 'children',
@@ -92,7 +93,7 @@ const MEANINGS: Readonly<Record<OperationNodeKind, Meaning>> = {
   OffsetNode: 'children',
   OnDuplicateKeyNode: 'children',
   OnNode: 'children',
-  OperatorNode: 'children',
+  OperatorNode: 'name',
   OrActionNode: 'children',
   OrNode: 'children',
   OrderByItemNode: 'children',
@@ -103,14 +104,14 @@ const MEANINGS: Readonly<Record<OperationNodeKind, Meaning>> = {
   PartitionByNode: 'children',
   PrimitiveValueListNode: 'value',
   RawNode: 'raw',
-  ReferenceNode: 'children',
-  SchemableIdentifierNode: 'children',
-  SelectAllNode: 'children',
+  ReferenceNode: 'name',
+  SchemableIdentifierNode: 'name',
+  SelectAllNode: 'name',
   SelectModifierNode: 'modifier',
   SelectQueryNode: 'select',
   SelectionNode: 'children',
   SetOperationNode: 'children',
-  TableNode: 'children',
+  TableNode: 'name',
   TopNode: 'children',
   TupleNode: 'children',
   UnaryOperationNode: 'children',
@@ -164,18 +165,34 @@ const MEANINGS: Readonly<Record<OperationNodeKind, Meaning>> = {
   UpdateQueryNode: 'other',
 }
 
-/** Of the children, and at least `least`. */
+/**
+ * Of the children, and at least `least`. Without lists of its own (`Object.values`): a statement that is built anew each time
+ * pays for the walk each time.
+ */
 function worstOf(node: OperationNode, least: StatementKind): StatementKind {
   let worst = least
-  for (const value of Object.values(node)) {
-    for (const child of Array.isArray(value) ? value : [value]) {
-      if (!isNode(child)) continue
-      const kind = kindWithin(child)
-      if (kind === 'other') return kind
-      if (kind === 'write') worst = kind
-    }
+  for (const key in node) {
+    const value = (node as unknown as Readonly<Record<string, unknown>>)[key]
+    if (typeof value !== 'object' || value === null) continue
+    const kind = Array.isArray(value) ? worstOfList(value) : kindOfPart(value)
+    if (kind === 'other') return kind
+    if (kind === 'write') worst = kind
   }
   return worst
+}
+
+function worstOfList(values: readonly unknown[]): StatementKind {
+  let worst: StatementKind = 'read'
+  for (const value of values) {
+    const kind = kindOfPart(value)
+    if (kind === 'other') return kind
+    if (kind === 'write') worst = kind
+  }
+  return worst
+}
+
+function kindOfPart(value: unknown): StatementKind {
+  return isNode(value) ? kindWithin(value) : 'read'
 }
 
 function kindWithin(node: OperationNode): StatementKind {
@@ -184,8 +201,9 @@ function kindWithin(node: OperationNode): StatementKind {
       return worstOf(node, 'read')
     case 'select':
       return kinds.get(node) ?? worstOf(node, 'read') // it may have been vouched for
-    case 'value':
-      return 'read' // an object that is a value is not looked into
+    case 'name': // of names alone
+    case 'value': // an object that is a value is not looked into
+      return 'read'
     case 'function':
       return isBuiltIn(node as FunctionNode | AggregateFunctionNode) ? worstOf(node, 'read') : 'other'
     case 'raw':

@@ -1,5 +1,6 @@
 import { type CompiledQuery, DummyDriver, Kysely, MysqlAdapter, MysqlIntrospector, MysqlQueryCompiler } from 'kysely'
 import type { DB } from './schema.ts'
+import { keepKind } from './statement-kind.ts'
 
 /** Builds and compiles, and runs nothing. */
 export const builder = new Kysely<DB>({
@@ -29,6 +30,7 @@ export function statement<Values extends object, Row>(
   // Kysely takes any object for a value.
   const places = new Proxy({}, { get: (_, name) => new Place(String(name)) }) as Values
   const compiled = build(builder, places).compile()
+  keepKind(compiled)
   return (values) => ({
     ...compiled,
     parameters: compiled.parameters.map((parameter) =>
