@@ -8,8 +8,11 @@ const MAX_UNHURRIED_PER_SECOND = 7
 const WINDOW_MS = 1020
 /** Most attempts under way at once, the silent ones apart: more only slow each other down. */
 const MAX_UNDER_WAY = 8
-/** A burst, which begins with one attempt, is over when nothing was under way for so long. */
+/** A burst is over when nothing was under way for so long; the next one begins with one attempt. */
 const BURST_PAUSE_MS = 100
+/** Or, where the last success is no older than a second, with as many as no account is locked for. */
+const FIRST_AFTER_SUCCESS = 3
+const SUCCESS_AGE_MS = 1000
 /** When the first of a burst has not ended by then a second one starts: one that hangs must not hold up the others. */
 const SECOND_AFTER_MS = 100
 /** While the server is silent another attempt starts this often, since each may be the first over a mended path. */
@@ -31,7 +34,7 @@ export interface Ticket {
 
 /**
  * Decides when an attempt to connect may start. While the last one failed, one at a time with a jittered pause; after a
- * success two at once, then four, then eight. Only what fails, or may still, counts against the limit of a second. No clock
+ * success twice as many with each, eight at most. Only what fails, or may still, counts against the limit of a second. No clock
  * of its own: it is told the time.
  */
 export class ConnectGate {
@@ -46,6 +49,7 @@ export class ConnectGate {
   #failures = 0
   #refusals = 0
   #refusedAtMs = Number.NEGATIVE_INFINITY
+  #openedAtMs = Number.NEGATIVE_INFINITY
   #lastStartAtMs = Number.NEGATIVE_INFINITY
   #jitter = 0
 
@@ -61,8 +65,8 @@ export class ConnectGate {
   /** How long until an attempt may start, in ms: 0 is now; undefined, not before one that is under way has ended. */
   delayMs(nowMs: number, urgency: Urgency): number | undefined {
     const active = this.#underWay - this.#silent
-    const isFirstOfBurst = active === 1 && this.#failures === 0 && this.#silentSinceMs === undefined
-    if (active >= this.#allowance && !isFirstOfBurst) return undefined
+    const isAlone = active === 1 && this.#failures === 0 && this.#silentSinceMs === undefined
+    if (active >= this.#allowance && !isAlone) return undefined
     const burstPauseMs = active >= this.#allowance ? SECOND_AFTER_MS : 0
     // From its start: an attempt that failed by taking too long was pause enough.
     const pauseMs = this.#lastStartAtMs + Math.max(burstPauseMs, this.#pauseMs(nowMs, urgency)) - nowMs
@@ -70,7 +74,8 @@ export class ConnectGate {
   }
 
   started(nowMs: number): Ticket {
-    if (this.#underWay === 0 && nowMs - this.#lastStartAtMs >= BURST_PAUSE_MS) this.#allowance = 1
+    const isNewBurst = this.#underWay === 0 && nowMs - this.#lastStartAtMs >= BURST_PAUSE_MS
+    if (isNewBurst) this.#allowance = Math.min(this.#allowance, this.#firstOfBurst(nowMs))
     this.#underWay += 1
     this.#lastStartAtMs = nowMs
     const ticket: Ticket = { startedAtMs: nowMs, hasServed: () => false, isSilent: false }
@@ -91,8 +96,9 @@ export class ConnectGate {
     this.#silentSinceMs = undefined
   }
 
-  opened(ticket: Ticket, hasServed: () => boolean): void {
+  opened(ticket: Ticket, nowMs: number, hasServed: () => boolean): void {
     ticket.hasServed = hasServed
+    this.#openedAtMs = nowMs
     this.abandoned(ticket)
     this.#silentSinceMs = undefined
     this.#failures = 0
@@ -109,7 +115,7 @@ export class ConnectGate {
     this.#allowance = 1
     this.#jitter = this.#random()
     if (!areCredentialsRefused) return
-    if (ticket.startedAtMs >= this.#refusedAtMs) this.#refusals += 1 // else it started beside the one that was refused
+    this.#refusals += 1
     this.#refusedAtMs = nowMs
   }
 
@@ -123,6 +129,10 @@ export class ConnectGate {
   forgiveRefusals(): void {
     this.#refusals = 0
     this.#failures = 0
+  }
+
+  #firstOfBurst(nowMs: number): number {
+    return nowMs - this.#openedAtMs <= SUCCESS_AGE_MS ? FIRST_AFTER_SUCCESS : 1
   }
 
   #countIn(ticket: Ticket): void {

@@ -184,13 +184,16 @@ export class Opener {
       connection.quit() // abandoned in the same moment
       return () => {}
     }
-    gate.opened(ticket, () => connection.lastAliveAtMs > connection.createdAtMs)
+    const { count, urgency } = demand()
+    const request = count === 0 || urgency !== 'high' ? this.#requests.shift() : undefined
+    // Outside the pool it serves by being there: what it may be asked is seldom asked.
+    const isServing = () =>
+      connection.lastAliveAtMs > connection.createdAtMs || (request !== undefined && !connection.isDead)
+    gate.opened(ticket, clock.now(), isServing)
     this.#lastFailure = undefined
     this.#openedAtMs = clock.now()
     onEvent({ name: 'opened', durationMs: this.#openedAtMs - ticket.startedAtMs })
     this.#endOutage()
-    const { count, urgency } = demand()
-    const request = count === 0 || urgency !== 'high' ? this.#requests.shift() : undefined
     if (!request) {
       onOpened(connection)
       return this.#deps.onDeath

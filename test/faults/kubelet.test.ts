@@ -5,8 +5,9 @@ import { faultsRun, lasting } from '../support/faults-run.ts'
 import { atLeast, atMost, type Figure, given, reportFigures } from '../support/figures.ts'
 import { type Kubelet, type ProbeRecord, startKubelet } from '../support/kubelet.ts'
 import { readServer } from '../support/manifests.ts'
+import { type MountedPassword, mountPassword } from '../support/mounted-password.ts'
 import { failedOf } from '../support/request-figures.ts'
-import { changePassword, fill, killSessions, type LastingFault, lockTable } from '../support/server-faults.ts'
+import { fill, killSessions, type LastingFault, lockTable } from '../support/server-faults.ts'
 
 const LIMIT_MS = 120_000
 const { container } = readServer()
@@ -20,10 +21,12 @@ const SLACK_MS = 1_000 + timeoutSeconds * 1000
 let server: FaultServer
 let site: FaultSite
 let kubelet: Kubelet
+let password: MountedPassword
 
 beforeAll(async () => {
   server = await startFaultServer()
-  site = await openFaultSite(server, { environment: { POOL_SIZE: '4' } })
+  password = await mountPassword(server)
+  site = await openFaultSite(server, { passwordFile: password.path, environment: { POOL_SIZE: '4' } })
   const { url } = site.service
   // One for all of it: what an outage leaves behind is the next one's to find.
   kubelet = startKubelet({ url, container, periodMs: faultsRun.isFull ? undefined : shortPeriodMs })
@@ -32,6 +35,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await kubelet.stop()
   await site.dispose()
+  await password.dispose()
   await server.dispose()
 })
 
@@ -127,7 +131,7 @@ const full = async () => {
 test('server full (1040)', () => outage('server full (1040)', full), LIMIT_MS)
 
 const passwordChanged = async () => {
-  const fault = await changePassword(server, server.account)
+  const fault = await password.change()
   await killSessions(server, server.account.user)
   return fault
 }

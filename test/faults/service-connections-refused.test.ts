@@ -1,13 +1,11 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, test } from 'vitest'
 import { type FaultServer, type FaultSite, openFaultSite, startFaultServer } from '../support/fault-site.ts'
 import { lasting } from '../support/faults-run.ts'
 import { atMost, type Figure, given, reportFigures } from '../support/figures.ts'
+import { mountPassword } from '../support/mounted-password.ts'
 import { firstSuccessAfterMs, mostPerSecond, slowestMs, unansweredOf } from '../support/request-figures.ts'
-import { changePassword, fill, type LastingFault } from '../support/server-faults.ts'
+import { fill, type LastingFault } from '../support/server-faults.ts'
 
 const LIMIT_MS = 60_000
 
@@ -71,25 +69,17 @@ test(
 test(
   'a changed password (1045) is hardly tried, since accounts are locked, and the next one at once',
   async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'still-here-secret-'))
-    const passwordFile = join(folder, 'password')
-    const password = await server.account.password()
-    await writeFile(passwordFile, password)
-    let changed: LastingFault | undefined
+    const password = await mountPassword(server)
     try {
       await refuseAll({
         scenario: 'password changed (1045)',
-        start: async () => {
-          changed = await changePassword(server, server.account)
-          return { lift: () => writeFile(passwordFile, `${password}-changed`) }
-        },
-        passwordFile,
+        start: password.change,
+        passwordFile: password.path,
         mostAttempts: 2,
         firstSuccessWithinMs: 1_000,
       })
     } finally {
-      await changed?.lift()
-      await rm(folder, { recursive: true })
+      await password.dispose()
     }
   },
   LIMIT_MS,

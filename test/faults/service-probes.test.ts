@@ -11,15 +11,9 @@ import {
 } from '../support/fault-site.ts'
 import { faultsRun, lasting } from '../support/faults-run.ts'
 import { atMost, given, reportFigures } from '../support/figures.ts'
+import { mountPassword } from '../support/mounted-password.ts'
 import { type ProbeAnswer, probe, startProbes } from '../support/probes.ts'
-import {
-  changePassword,
-  fill,
-  killSessions,
-  type LastingFault,
-  lockTable,
-  setReadOnly,
-} from '../support/server-faults.ts'
+import { fill, killSessions, type LastingFault, lockTable, setReadOnly } from '../support/server-faults.ts'
 
 const LIMIT_MS = 90_000
 const paths = ['/livez', '/readyz', '/healthz'] as const
@@ -83,7 +77,6 @@ const serverOutages: Outages = {
     return { lift: server.thaw }
   },
   full: (site) => cutAnd(site, () => fill(server, server.app)),
-  'wrong password': (site) => cutAnd(site, () => changePassword(server, server.account)),
 }
 
 function slowestOf(answers: readonly ProbeAnswer[], path: string): number {
@@ -129,8 +122,14 @@ test(
 test(
   'whatever the server does, probes are answered in time; liveness stays, readiness goes and comes back',
   async () => {
-    const site = await open()
-    for (const [name, begin] of Object.entries(serverOutages)) await suffer(name, begin, site)
+    const password = await mountPassword(server)
+    try {
+      const site = await open({ passwordFile: password.path })
+      for (const [name, begin] of Object.entries(serverOutages)) await suffer(name, begin, site)
+      await suffer('wrong password', () => cutAnd(site, password.change), site)
+    } finally {
+      await password.dispose()
+    }
   },
   LIMIT_MS,
 )

@@ -8,7 +8,7 @@ const always = () => true
 /** A gate whose attempts end as they are told to, with the least jitter. */
 function createGate() {
   const gate = new ConnectGate(() => 0)
-  const open = (atMs: number, hasServed = always) => gate.opened(gate.started(atMs), hasServed)
+  const open = (atMs: number, hasServed = always) => gate.opened(gate.started(atMs), atMs, hasServed)
   const fail = (ticket: Ticket, nowMs: number) => gate.failed(ticket, nowMs, false)
   /** Starts as many as are allowed at once. */
   const startAll = (nowMs: number) => {
@@ -28,7 +28,7 @@ test('a burst starts with one attempt; a second one when that has not ended with
   assert.equal(gate.delayMs(5_000, 'high'), undefined)
 })
 
-test('after a success two may be under way, then four, then eight; a burst after a pause of 100 ms starts with one again', () => {
+test('after a success two may be under way, then four, then eight; a burst after a pause starts with few again', () => {
   const startedAfter = (successes: number, pauseMs: number) => {
     const { open, startAll } = createGate()
     for (let count = 0; count < successes; count += 1) open(0)
@@ -38,7 +38,15 @@ test('after a success two may be under way, then four, then eight; a burst after
     [1, 2, 3, 4].map((successes) => startedAfter(successes, 99)),
     [2, 4, 8, 8],
   )
-  assert.equal(startedAfter(4, 100), 1)
+  // A new burst: as long as the credentials have proved to be right lately with three, which locks no account.
+  assert.deepEqual(
+    [1, 2, 4].map((successes) => startedAfter(successes, 100)),
+    [2, 3, 3],
+  )
+  assert.deepEqual(
+    [1_000, 1_001].map((pauseMs) => startedAfter(4, pauseMs)),
+    [3, 1],
+  )
 })
 
 test('what has served costs nothing; of what has not, ten a second', () => {
@@ -135,12 +143,12 @@ test('refused credentials are tried again after 1, 2, 7, 20, 30, 60, 60 s, howev
   assert.equal(gate.delayMs(250_000, 'high'), 0)
 })
 
-test('two refusals of one moment count once, and what is accepted ends them', () => {
+test('each refusal is a step, also of one moment, and what is accepted ends them', () => {
   const { gate } = createGate()
   const [one, other] = [gate.started(0), gate.started(0)]
   gate.failed(one, 10, true)
   gate.failed(other, 11, true)
-  assert.equal(gate.delayMs(11, 'high'), 1_000)
-  gate.opened(gate.started(1_011), always)
+  assert.equal(gate.delayMs(11, 'high'), 2_000)
+  gate.opened(gate.started(2_011), 2_020, always)
   assert.equal(gate.isRefused, false)
 })
