@@ -85,3 +85,34 @@ test(
   },
   LIMIT_MS,
 )
+
+test.each([
+  { idleMs: 3_000, mostMs: 400 },
+  { idleMs: 600, mostMs: 400 },
+  // Trusted without a look: that an answer will never come is found out by asking the server.
+  { idleMs: 200, mostMs: 2_000 },
+])(
+  'reads succeed after all flows were forgotten $idleMs ms after their last use',
+  async ({ idleMs, mostMs }) => {
+    site = await openFaultSite(server)
+    await openWholePool()
+    const sender = createWaveSender({ url: site.service.url })
+    await sender.send(32) // their clients' sockets
+    await sleep(1_000) // attempts to connect are limited by the second
+    // All of them are heard of at the same time.
+    await openWholePool()
+    await sleep(idleMs)
+    site.proxy.forgetAll()
+    const forgotten = countForgotten()
+    const first = await sender.send(32)
+    const second = await sender.send(32)
+    sender.close()
+    await reportFigures(`idle for ${idleMs / 1000} s, all flows forgotten`, server, [
+      given('flows forgotten', forgotten),
+      atMost('failed reads', failedOf([...first, ...second]).length, 0),
+      atMost('first wave of 32', slowestMs(first), mostMs, 'ms'),
+      atMost('next wave of 32', slowestMs(second), 120, 'ms'),
+    ])
+  },
+  LIMIT_MS,
+)

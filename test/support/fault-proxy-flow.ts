@@ -121,6 +121,11 @@ export class Flow {
     this.#pipe(direction).inject(bytes)
   }
 
+  /** Passes on later what comes from now on in this direction. */
+  delay(direction: FlowDirection, ms: number): void {
+    this.#pipe(direction).delayMs = ms
+  }
+
   /** Holds back what comes, the ends of sides included, until `resume()`. */
   stall(direction: FlowDirection | 'both' = 'both'): void {
     if (direction !== 'toClient') this.#toServer.stall()

@@ -10,7 +10,8 @@ type Item =
 
 /** One direction of a flow: passes on what one socket receives to another; can delay it, hold it back or lose it. */
 export class FlowPipe {
-  readonly #delayMs: number
+  /** Of what comes from now on, in ms. */
+  delayMs: number
   readonly #items: Item[] = []
   #heldBytes = 0
   #from: Socket | undefined
@@ -26,7 +27,7 @@ export class FlowPipe {
   bytes = 0
 
   constructor(delayMs: number) {
-    this.#delayMs = delayMs
+    this.delayMs = delayMs
   }
 
   readFrom(socket: Socket): void {
@@ -81,7 +82,7 @@ export class FlowPipe {
     if (this.#isLost) return
     if (chunk) this.onChunk(chunk)
     if (this.#isLost) return // by whoever was shown it
-    this.#items.push({ dueAtMs: performance.now() + this.#delayMs, chunk })
+    this.#items.push({ dueAtMs: performance.now() + this.delayMs, chunk })
     this.#heldBytes += chunk?.length ?? 0
     this.#deliver()
     this.#throttle()
@@ -97,7 +98,7 @@ export class FlowPipe {
         return
       }
       const waitMs = item.dueAtMs - performance.now()
-      if (waitMs > 0 && this.#delayMs > 0) {
+      if (waitMs > 0) {
         this.#timer = setTimeout(() => this.#deliver(), waitMs)
         return
       }

@@ -35,6 +35,7 @@ export class FaultProxy {
   delayMs = 0
   /** Called with each new connection before its first byte: to cut it at a certain one, for example. */
   onFlow: (flow: Flow) => void = () => {}
+  #replyDelayMs = 0
   readonly #acceptedAtMs: number[] = []
   readonly #flows = new Set<Flow>()
   #server: Server | undefined
@@ -56,6 +57,12 @@ export class FaultProxy {
 
   get isListening(): boolean {
     return this.#server !== undefined
+  }
+
+  /** From now on whatever a server says comes so much later, on open and on new connections, in ms. */
+  delayReplies(ms: number): void {
+    this.#replyDelayMs = ms
+    for (const flow of this.#flows) flow.delay('toClient', ms)
   }
 
   /** Starts `acceptedAtMs` anew. */
@@ -119,6 +126,7 @@ export class FaultProxy {
         flow.forget()
         break
       case 'forward':
+        if (this.#replyDelayMs > 0) flow.delay('toClient', this.#replyDelayMs)
         this.onFlow(flow)
         flow.connect(this.target)
     }
