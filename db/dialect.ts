@@ -42,6 +42,12 @@ export interface ResilientMysqlOptions {
   /** Whether statements are prepared when they come again, which not every proxy can. Default true. */
   readonly arePrepared?: boolean | undefined
   /**
+   * Whether BIGINTs beyond 2^53, in columns and in JSON, come as strings with all their digits; smaller ones are numbers
+   * all the same. Default false: rounded to a number, as with mysql2. Parameters are exact as `bigint` or string, and so is
+   * `insertId`, either way.
+   */
+  readonly areIntegersExact?: boolean | undefined
+  /**
    * Variables that every session has, whatever the server's defaults; `strictSession` has them all. Default: none, the
    * server's defaults as with mysql2, but for `autocommit` and `completion_type`, which the pool always sets.
    */
@@ -84,7 +90,7 @@ export class ResilientMysqlDialect implements Dialect {
       tell?.(event)
     }
     const turn = this.#turn
-    const { arePrepared = true } = options
+    const { arePrepared = true, areIntegersExact = false } = options
     const sessionSetup = toSessionSetup(options.session)
     const link = new Link()
     const connector = createConnector(options.connection, {
@@ -93,6 +99,7 @@ export class ResilientMysqlDialect implements Dialect {
       link,
       limits: pool,
       arePrepared,
+      areIntegersExact,
       sessionSetup,
       onEvent,
     })

@@ -50,6 +50,8 @@ export interface ConnectorDependencies {
     readonly passwordTimeoutMs: number
   }
   readonly arePrepared: boolean
+  /** Whether integers beyond 2^53 come as strings, not rounded. */
+  readonly areIntegersExact: boolean
   /** The statement that each session is set up with. */
   readonly sessionSetup: string
   readonly onEvent: (event: PoolEvent) => void
@@ -68,7 +70,7 @@ export function createConnector(options: ConnectionOptions, deps: ConnectorDepen
   const current = async () => {
     const [password, texts] = await Promise.all([options.password(), readTexts()])
     if (factory?.password !== password || factory.texts !== texts) {
-      factory = createFactory(options, { password, texts }, limits.connectTimeoutMs)
+      factory = createFactory(options, { password, texts }, deps)
     }
     return factory
   }
@@ -117,11 +119,13 @@ interface Factory extends Credentials {
   open(callback: Parameters<MysqlFactory['getConnection']>[0]): Socket
 }
 
-function createFactory(options: ConnectionOptions, credentials: Credentials, connectTimeoutMs: number): Factory {
+function createFactory(options: ConnectionOptions, credentials: Credentials, deps: ConnectorDependencies): Factory {
+  const { connectTimeoutMs } = deps.limits
   const { tls, host } = options
   let socket: Socket | undefined
   const unguarded = createPool({
     ...toMysqlOptions(options, credentials),
+    supportBigNumbers: deps.areIntegersExact, // beyond 2^53 then strings, in both protocols
     connectionLimit: 0, // none, since ours counts
     connectTimeout: 0, // none: `AttemptWatch` has the time
     gracefulEnd: true,

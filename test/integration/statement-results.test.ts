@@ -128,3 +128,30 @@ test(
   },
   Math.max(60_000, numRuns * 200),
 )
+
+test('integers beyond 2^53 are exact where that is chosen, in both protocols, and as parameters and new ids anyway', async () => {
+  const id = 9_007_199_254_740_995n
+  await sql`create table big (id bigint unsigned primary key auto_increment, doc json)`.execute(admin)
+  await sql`alter table big auto_increment = ${sql.lit(id)}`.execute(admin)
+  const exact = new Kysely<{ big: { id: bigint | number | string; doc: string } }>({
+    dialect: resilientMysqlDialect({ connection: schema.app, pool: { size: 1 }, areIntegersExact: true }),
+  })
+  const { insertId } = await exact
+    .insertInto('big')
+    .values({ doc: '{"n": 9007199254740995}' } as never)
+    .executeTakeFirstOrThrow()
+  assert.equal(insertId, id)
+  await exact.insertInto('big').values({ id: 5, doc: '5' }).execute()
+  for (let count = 0; count < RUNS; count += 1) {
+    for (const value of [id, String(id)]) {
+      const found = await exact.selectFrom('big').select('id').where('id', '=', value).execute()
+      assert.deepEqual(found, [{ id: '9007199254740995' }])
+    }
+    assert.deepEqual(await exact.selectFrom('big').select('id').where('id', '<', 6).execute(), [{ id: 5 }])
+    const [row] = await exact.selectFrom('big').select('doc').where('id', '=', id).execute()
+    assert.deepEqual(row, { doc: { n: '9007199254740995' } })
+  }
+  const { numDeletedRows } = await exact.deleteFrom('big').where('id', '=', id).executeTakeFirstOrThrow()
+  assert.equal(numDeletedRows, 1n)
+  await exact.destroy()
+})

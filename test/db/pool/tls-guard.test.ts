@@ -58,6 +58,7 @@ async function logInAgain(
     link: new Link(),
     limits: { connectTimeoutMs: 2_000, handshakeTimeoutMs: 2_000, passwordTimeoutMs: 2_000 },
     arePrepared: true,
+    areIntegersExact: false,
     sessionSetup: 'SET autocommit = 1',
     onEvent: () => {},
   })
