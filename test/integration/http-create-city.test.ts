@@ -249,8 +249,8 @@ test('the primary key is the only unique key of city: a duplicate can be of noth
 
 // Last: nothing can be added afterwards.
 test('the last id is given out, after it comes 507, and reads go on', async () => {
-  const { password, ...migrator } = service.schema.migrator
-  const connection = await createConnection({ ...migrator, password: await password() })
+  const { password, ...admin } = service.schema.admin
+  const connection = await createConnection({ ...admin, password: await password() })
   await connection.query('ALTER TABLE city AUTO_INCREMENT = 65535')
   await connection.end()
   const last = await postJson({ city: 'The last', countryId: 1 })
