@@ -14,6 +14,7 @@ import { asRead } from '../../db/statement-kind.ts'
 import { type OwnServer, startOwnServer } from '../support/own-server.ts'
 import { createSchemaOn, type TestSchema } from '../support/test-database.ts'
 import { leftToTheServer, otherWay, type TurnedName } from '../support/turned-variables.ts'
+import { createTestApp } from './http-fixture.ts'
 
 let server: OwnServer
 let schema: Omit<TestSchema, 'flavour' | 'version'>
@@ -188,5 +189,30 @@ test('without options a session is as the server has it, and the same again afte
     } finally {
       await turnBack()
     }
+  }
+})
+
+test('the service reads what is there, keeps what it acknowledges and refuses orphans, whatever the defaults', async () => {
+  const turnBack = await turn(names, 'init_connect')
+  const service = await createTestApp({ ...server, ...(await createSchemaOn(server.login)) })
+  try {
+    const nameOf = async (cityId: number) => (await (await service.app.request(`/cities/${cityId}`)).json()).city
+    const post = (city: string, countryId: number) =>
+      service.app.request('/cities', {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json', Authorization: `Bearer ${service.token}` },
+        body: JSON.stringify({ city, countryId }),
+      })
+    const table = `${service.schema.app.database}.city`
+    assert.equal(await nameOf(312), 'London')
+    await root.query(`update ${table} set city = 'Londinium' where city_id = 312`)
+    assert.equal(await nameOf(312), 'Londinium')
+    assert.equal((await post('Kept', 1)).status, 201)
+    const [kept] = await root.query<RowDataPacket[]>(`select city from ${table} where city = 'Kept'`)
+    assert.equal(kept.length, 1)
+    assert.equal((await post('Orphan', 999)).status, 422)
+  } finally {
+    await service.close()
+    await turnBack()
   }
 })
