@@ -81,8 +81,8 @@ async function startNode(
 async function joining(first: LocalDatabase | undefined, port: number | undefined, folder: string) {
   if (!first) return ['--wsrep-cluster-address=gcomm://']
   const rows = await queryAsAdmin(first, "SHOW STATUS LIKE 'wsrep_%'")
-  const valueOf = (name: string): unknown => rows.find((row) => row['Variable_name'] === name)?.['Value']
-  const [uuid, seqno] = [valueOf('wsrep_cluster_state_uuid'), valueOf('wsrep_last_committed')]
+  const statusOf = (name: string): unknown => rows.find((row) => row['Variable_name'] === name)?.['Value']
+  const [uuid, seqno] = [statusOf('wsrep_cluster_state_uuid'), statusOf('wsrep_last_committed')]
   await writeFile(join(folder, 'grastate.dat'), `version: 2.1\nuuid: ${uuid}\nseqno: ${seqno}\nsafe_to_bootstrap: 0\n`)
   return [`--wsrep-cluster-address=gcomm://127.0.0.1:${port}`, `--wsrep-start-position=${uuid}:${seqno}`]
 }
