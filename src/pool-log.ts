@@ -81,7 +81,7 @@ function createOutageLog(log: Log, clock: Clock) {
       latest = cause
       const isNews = clock.now() - toldAtMs >= QUIET_MS
       if (isNews) tell()
-      else cancel = clock.schedule(LONG_OUTAGE_MS, tell)
+      else cancel = clock.schedule(LONG_OUTAGE_MS, tell, { isUpkeep: true })
       return isNews
     },
     failed(cause: unknown): void {

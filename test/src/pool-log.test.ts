@@ -110,3 +110,38 @@ test('an outage soon after another has its two lines too, when it lasts for a se
     'connected to the database again',
   ])
 })
+
+test("an outage is told in the server's own words, and again when another reason comes up", () => {
+  const { lines, report } = setUp()
+  const denied = Object.assign(new Error("Access denied for user 'app'@'10.0.0.1'"), { errno: 1045 })
+  const changed = new Error('the password was changed while it was used', { cause: denied })
+  report({ name: 'outageStarted', cause: refused })
+  report({ name: 'connectFailed', cause: refused }, 5)
+  report({ name: 'connectFailed', cause: denied }, 5)
+  report({ name: 'connectFailed', cause: refused }, 5)
+  report({ name: 'connectFailed', cause: changed })
+  report({ name: 'outageEnded', durationMs: 100, attempts: 16 })
+  // Of an attempt that fails while others serve there is no line.
+  report({ name: 'connectFailed', cause: denied })
+  assert.deepEqual(
+    lines.map(({ message, reason }) => [message, reason]),
+    [
+      ['no new connection to the database', 'connect ECONNREFUSED db.internal'],
+      ['no new connection to the database', "Access denied for user 'app'@'10.0.0.1'"],
+      [
+        'no new connection to the database',
+        "the password was changed while it was used: Access denied for user 'app'@'10.0.0.1'",
+      ],
+      ['connected to the database again', undefined],
+    ],
+  )
+})
+
+test('TLS files that cannot be used are one line, with the reason', () => {
+  const { lines, report } = setUp()
+  report({ name: 'tlsTextsUnusable', cause: new Error('ENOENT: no such file, open /run/ca.pem') })
+  assert.deepEqual(
+    lines.map(({ level, message, reason }) => [level, message, reason]),
+    [['warn', 'the TLS files cannot be used: the last good ones are', 'ENOENT: no such file, open /run/ca.pem']],
+  )
+})
