@@ -30,7 +30,7 @@ What else an ordinary user may set on MariaDB 10.11 and MySQL 9.7, and why it is
 \`low_priority_updates\` and more) is the operator's.
 
 ${Object.entries(leftToTheServer)
-  .map(([reason, names]) => `- ${reason}: ${[...new Set(names)].map((name) => `\`${name}\``).join(', ')}`)
+  .map(([reason, names]) => `- ${reason}: ${names.map((name) => `\`${name}\``).join(', ')}`)
   .join('\n')}
 `
 }

@@ -157,7 +157,6 @@ export const leftToTheServer: Readonly<Record<string, readonly string[]>> = {
     'transaction_prealloc_size',
     'max_delayed_threads',
     'max_insert_delayed_threads',
-    'preload_buffer_size',
   ],
   'which plan is taken, not what comes of it': [
     'analyze_max_length',
