@@ -22,7 +22,7 @@ let site: PoolSite
 
 beforeAll(async () => {
   // The server's own defaults: it remembers hosts, and blocks those that give up too many handshakes.
-  server = await startPoolServer({ serverArguments: ['--skip-name-resolve=0', '--max-connect-errors=100'] })
+  server = await startPoolServer({ serverArguments: ['--skip-name-resolve=OFF', '--max-connect-errors=100'] })
 })
 afterAll(() => server.dispose())
 afterEach(() => site.dispose())
