@@ -1,7 +1,8 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
+import { type AddressInfo, Server as NetServer, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { setImmediate as nextCheck } from 'node:timers/promises'
 import { getRequestListener } from '@hono/node-server'
 import type { Clock } from '../db/index.ts'
 import { Answer } from './answer.ts'
@@ -29,6 +30,8 @@ interface CloseOptions {
 
 /** How long nothing must have run before connections without a whole request are closed, in ms. */
 const SETTLE_MS = 50
+/** An iteration of the event loop that handles nothing takes less, in ms. */
+const SHORT_POLL_MS = 0.5
 
 export function createHttpServer(clock: Clock): HttpServer {
   let answer: (request: IncomingMessage, response: ServerResponse) => void = answerStarting
@@ -36,6 +39,8 @@ export function createHttpServer(clock: Clock): HttpServer {
   let isDraining = false
   let onChange: (() => void) | undefined
   let running = 0
+  let accepted = 0
+  let open = 0
   // By connection, whose place in the map it keeps: in a set to which every request came and went, V8's old tables would
   // keep young answers alive until the next full collection.
   const latest = new Map<Socket, ServerResponse>()
@@ -63,9 +68,39 @@ export function createHttpServer(clock: Clock): HttpServer {
     },
   )
   server.on('clientError', refuseMalformed)
-  server.on('connection', (socket) => socket.on('close', () => latest.delete(socket)))
+  server.on('connection', (socket) => {
+    accepted += 1
+    open += 1
+    socket.on('close', () => {
+      open -= 1
+      latest.delete(socket)
+      onChange?.()
+    })
+  })
 
-  /** Resolves when nothing has run for `SETTLE_MS`, or at the deadline. */
+  /** One full poll of the event loop, whatever it is in the middle of now. */
+  async function pollOnce(): Promise<void> {
+    await nextCheck()
+    await nextCheck()
+  }
+
+  /**
+   * Takes what the kernel has accepted, which would be reset with the port: until a poll brings none, and so little else
+   * that hardly any can have come after it was looked for; for `SETTLE_MS` at most.
+   */
+  async function untilNoneComes(): Promise<void> {
+    const giveUpAtMs = clock.now() + SETTLE_MS
+    for (;;) {
+      await nextCheck()
+      const before = accepted
+      const sinceMs = clock.now()
+      await nextCheck()
+      const nowMs = clock.now()
+      if ((accepted === before && nowMs - sinceMs < SHORT_POLL_MS) || nowMs >= giveUpAtMs) return
+    }
+  }
+
+  /** Resolves when no connection is open, nothing has run for `SETTLE_MS`, or at the deadline. */
   function untilQuiet(deadlineMs: number): Promise<void> {
     return new Promise((resolve) => {
       let cancelSettle = () => {}
@@ -75,9 +110,14 @@ export function createHttpServer(clock: Clock): HttpServer {
         resolve()
       }
       const cancelDeadline = clock.schedule(deadlineMs, end)
+      const settle = async () => {
+        await pollOnce() // a request may have arrived that is not read yet
+        if (running === 0) end()
+      }
       onChange = () => {
         cancelSettle()
-        if (running === 0) cancelSettle = clock.schedule(SETTLE_MS, end)
+        if (open === 0) end()
+        else if (running === 0) cancelSettle = clock.schedule(SETTLE_MS, () => void settle())
       }
       onChange()
     })
@@ -102,9 +142,12 @@ export function createHttpServer(clock: Clock): HttpServer {
       for (const response of latest.values()) if (!response.headersSent) response.setHeader('Connection', 'close')
       // Nobody was sent here yet while it was starting.
       if (isServing && delayMs > 0) await new Promise<void>((resolve) => clock.schedule(delayMs, resolve))
+      await untilNoneComes()
       const closed = once(server, 'close')
-      server.close()
+      // The port alone: http's own close() would also cut idle connections off, on which a request may be on its way.
+      NetServer.prototype.close.call(server)
       await untilQuiet(deadlineMs)
+      server.close() // stops its timers
       server.closeAllConnections()
       await closed
     },

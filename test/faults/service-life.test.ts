@@ -9,6 +9,7 @@ import { afterAll, afterEach, beforeAll, test } from 'vitest'
 import { findFreePort } from '../../db/local/free-port.ts'
 import { createWaveSender, startClients } from '../support/clients.ts'
 import { type FaultServer, startFaultServer, until } from '../support/fault-site.ts'
+import { faultsRun } from '../support/faults-run.ts'
 import { atMost, given, reportFigures } from '../support/figures.ts'
 import { probe } from '../support/probes.ts'
 import { failedOf, unansweredOf } from '../support/request-figures.ts'
@@ -79,6 +80,48 @@ test(
       atMost('without an answer', unansweredOf(records).length, 0),
       atMost('exit code', code ?? 99, 0),
       atMost('exit after the last answer', atMs - liftedAtMs, 2_000, 'ms'),
+      atMost('aborted clients', (await abortedClients()) - before, 0),
+    ])
+    await admin.end()
+  },
+  LIMIT_MS,
+)
+
+test(
+  'SIGTERM without a drain delay under kept-alive load: no request is cut off, and every connection says goodbye',
+  async () => {
+    const times = faultsRun.isFull ? 20 : 4
+    const admin = await openPlainConnection(server.admin)
+    const abortedClients = async () => {
+      const [rows] = await admin.query<RowDataPacket[]>("SHOW GLOBAL STATUS LIKE 'Aborted_clients'")
+      return Number(rows[0]?.['Value'])
+    }
+    const before = await abortedClients()
+    const codes: (number | null)[] = []
+    let requests = 0
+    let cut = 0
+    let slowestExitMs = 0
+    for (let count = 0; count < times; count += 1) {
+      const service = await start({ DRAIN_DELAY_MS: '0' })
+      const clients = startClients({ url: service.url })
+      await sleep(400 + Math.random() * 100)
+      const signalledAtMs = performance.now()
+      service.signal('SIGTERM')
+      const { code, atMs } = await service.ended
+      codes.push(code)
+      slowestExitMs = Math.max(slowestExitMs, atMs - signalledAtMs)
+      const records = await clients.stop()
+      requests += records.length
+      // A port that is closed refuses whoever comes to it anew: that is no request.
+      cut += unansweredOf(records).filter(({ body }) => !body.includes('ECONNREFUSED')).length
+    }
+    await sleep(300)
+    await reportFigures('SIGTERM without a drain delay, again and again', server, [
+      given('times', times),
+      given('requests', requests),
+      atMost('cut off', cut, 0),
+      atMost('exit codes other than 0', codes.filter((code) => code !== 0).length, 0),
+      atMost('slowest exit', slowestExitMs, 2_000, 'ms'),
       atMost('aborted clients', (await abortedClients()) - before, 0),
     ])
     await admin.end()
