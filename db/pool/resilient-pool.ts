@@ -228,23 +228,21 @@ export class ResilientPool implements ConnectionSource {
   /** The last used idle connection that needs no ping before a read, acquired; one that needs no proof at all first. */
   #takeIdle(scope: Scope | undefined): Member | undefined {
     const nowMs = this.#deps.clock.now()
-    const member =
-      this.#members.findIdle((candidate) => this.#judge(candidate, nowMs) === 'use') ??
-      this.#members.findIdle((candidate) => this.#judge(candidate, nowMs) === 'watch')
-    if (member) this.#handOut(member, nowMs, scope?.deadlineAtMs ?? Infinity)
+    const proven = this.#members.findIdle((candidate) => this.#judge(candidate, nowMs) === 'use')
+    const member = proven ?? this.#members.findIdle((candidate) => this.#judge(candidate, nowMs) === 'watch')
+    if (!member) return undefined
+    member.connection.isProven = proven !== undefined
+    this.#members.move(member, { name: 'acquired', sinceMs: nowMs, deadlineAtMs: scope?.deadlineAtMs ?? Infinity })
     return member
   }
 
-  #handOut(member: Member, nowMs: number, deadlineAtMs: number): void {
-    member.connection.isProven = this.#judge(member, nowMs) === 'use'
-    this.#members.move(member, { name: 'acquired', sinceMs: nowMs, deadlineAtMs })
-  }
-
   #judge({ connection, generation }: Member, nowMs: number): ReturnType<typeof judgeIdle> {
+    const sinceAliveMs = nowMs - connection.lastAliveAtMs
     const idle = {
-      sinceAliveMs: nowMs - connection.lastAliveAtMs,
+      sinceAliveMs,
       isSuspicious: generation < this.#generation,
-      canBeAskedAbout: canBeAskedAbout(connection.session),
+      // Not looked at in one that was heard of lately, which is nearly each.
+      canBeAskedAbout: sinceAliveMs >= this.#options.validateAfterIdleMs && canBeAskedAbout(connection.session),
     }
     return judgeIdle(idle, this.#options.validateAfterIdleMs)
   }
@@ -351,7 +349,8 @@ export class ResilientPool implements ConnectionSource {
     const waiter = this.#line.next(nowMs)
     if (!waiter) this.#members.move(member, { name: 'idle' })
     else {
-      this.#handOut(member, nowMs, waiter.holdUntilMs)
+      member.connection.isProven = this.#judge(member, nowMs) === 'use'
+      this.#members.move(member, { name: 'acquired', sinceMs: nowMs, deadlineAtMs: waiter.holdUntilMs })
       this.#observer.waited(nowMs - waiter.sinceMs)
       waiter.resolve(member.connection)
     }
