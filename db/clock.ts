@@ -6,7 +6,7 @@ export interface Clock {
   schedule(delayMs: number, task: () => void, options?: ScheduleOptions): () => void
 }
 
-export interface ScheduleOptions {
+interface ScheduleOptions {
   /**
    * Whether nobody waits for the task: then its timer keeps no process alive. Default false, so that a program ends with
    * the answer it awaits or with an error, and not in between, where no socket is open.

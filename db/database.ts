@@ -64,7 +64,7 @@ export function createDatabase(options: DatabaseOptions): Database {
   const dialect = resilientMysqlDialect({ ...options, session: toServiceSession(options.waits), currentScope })
   const kysely = new Kysely<DB>({ dialect })
   const runInScope = <T>(scope: Scope, task: () => T) => scopes.run(scope, task)
-  const stopKeyRemoval = startKeyRemoval({ kysely, clock: systemClock, random: Math.random })
+  const stopKeyRemoval = startKeyRemoval({ kysely, clock: systemClock, random: Math.random, runInScope })
   const { poolOptions } = dialect
   const batches: BatchRuntime = {
     clock: systemClock,

@@ -10,7 +10,7 @@ import { jittered } from './pool/backoff.ts'
 export const TABLE_LOCK_WAIT_SECONDS = 1
 
 /** How long a lock is tried for again and again, in ms. */
-export const LOCK_TIMEOUT_MS = 60_000
+const LOCK_TIMEOUT_MS = 60_000
 /** Between two tries, in ms: what waited behind the last one gets through. Grows up to `MAX_PAUSE_MS`. */
 const PAUSE_MS = 1000
 const MAX_PAUSE_MS = 4000
@@ -23,7 +23,7 @@ export class MigrationLockError extends Error {
 export interface LockOptions {
   /** Told after each try that failed, with a line for a person: who has the lock, as far as the server tells. */
   readonly onWait?: (text: string) => void
-  /** Default `LOCK_TIMEOUT_MS`. */
+  /** Default 60,000. */
   readonly lockTimeoutMs?: number
 }
 

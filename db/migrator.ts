@@ -29,7 +29,7 @@ export interface MigrationStatus {
 
 /**
  * Runs what has not run yet and returns the names of what it ran: none when there was nothing to do. Where somebody has a
- * table that a migration needs it lets others through, and tries again for `LOCK_TIMEOUT_MS`.
+ * table that a migration needs it lets others through, and tries again for 60 s.
  * @throws MigrationError, MigrationLockError
  */
 export async function migrateToLatest(

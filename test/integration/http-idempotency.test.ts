@@ -286,9 +286,9 @@ test('expired keys are removed in small batches, and no others', async () => {
 })
 
 test('expired keys are looked for now and then, until that is stopped', async () => {
-  const { kysely } = service.database
+  const { kysely, runInScope } = service.database
   const clock = createManualClock()
-  const stop = startKeyRemoval({ kysely, clock, random: () => 0.5 })
+  const stop = startKeyRemoval({ kysely, clock, random: () => 0.5, runInScope })
   const isThere = async () =>
     (await kysely.selectFrom('idempotency_key').where('answer', 'like', '%"Aged"%').select('key_hash').execute())
       .length > 0

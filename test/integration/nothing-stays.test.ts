@@ -5,6 +5,7 @@ import { Kysely, sql } from 'kysely'
 import { createConnection } from 'mysql2/promise'
 import { afterAll, beforeAll, test } from 'vitest'
 import { type ResilientMysqlOptions, resilientMysqlDialect } from '../../db/dialect.ts'
+import { isDatabaseError } from '../../db/errors.ts'
 import { createTestSchema, type TestSchema } from '../support/test-database.ts'
 
 interface Schema {
@@ -120,6 +121,18 @@ test('callbacks that throw, reject or answer nonsense leave the pool and its ses
     process.off('warning', onWarning)
   }
 })
+
+test('a password function that throws or answers nonsense fails attempts, not the process', async () => {
+  const fail = () => {
+    throw new Error('a bug of the caller')
+  }
+  const answers: unknown[] = [42, null, {}, Buffer.from('x'), Symbol('x')]
+  for (const password of [fail, ...answers.map((answer) => async () => answer as string)]) {
+    const { db } = open({ connection: { ...schema.app, password }, pool: { acquireTimeoutMs: 1_000 } })
+    await assert.rejects(db.selectFrom('sample').selectAll().execute(), (error) => isDatabaseError(error))
+    await db.destroy()
+  }
+}, 15_000)
 
 test('an event is told when the pool can be used again: a callback may ask, check and close it', async () => {
   const asked: Promise<boolean>[] = []
