@@ -18,6 +18,7 @@ import { type ReplayDependencies, ResilientMysqlAdapter } from './adapter.ts'
 import { guardEvents, guardObserver, guardRandom } from './callbacks.ts'
 import { type Clock, systemClock } from './clock.ts'
 import type { ConnectionOptions } from './connection-options.ts'
+import { KnownReads } from './known-reads.ts'
 import { Lease, type LeaseDependencies } from './lease.ts'
 import type { Random } from './pool/backoff.ts'
 import type { ConnectionSource } from './pool/connection-source.ts'
@@ -109,7 +110,7 @@ export class ResilientMysqlDialect implements Dialect {
         : new ResilientPool(pool, { connector, clock, turn, link, random, onEvent, observer })
     const currentScope = options.currentScope ?? (() => undefined)
     const { acquireTimeoutMs } = pool
-    this.#deps = { source, clock, random, onEvent, observer, currentScope, acquireTimeoutMs }
+    this.#deps = { source, clock, random, reads: new KnownReads(), onEvent, observer, currentScope, acquireTimeoutMs }
     this.poolOptions = pool
   }
 

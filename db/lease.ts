@@ -2,6 +2,7 @@ import type { CompiledQuery, DatabaseConnection, QueryResult, TransactionSetting
 import { isCommitRolledBack, type Outcome } from './classify-error.ts'
 import type { Clock } from './clock.ts'
 import { CommitUnknownError, StatementLostError, TransactionEndedError } from './errors.ts'
+import type { KnownReads } from './known-reads.ts'
 import type { Random } from './pool/backoff.ts'
 import { type Connection, StatementFailure } from './pool/connection.ts'
 import type { ConnectionSource } from './pool/connection-source.ts'
@@ -10,7 +11,7 @@ import type { UseObserver } from './pool/use-observer.ts'
 import { type Preparable, toPreparable } from './preparable.ts'
 import { pauseBeforeReplay } from './replay-pause.ts'
 import type { Scope } from './scope.ts'
-import { type StatementKind, statementKind } from './statement-kind.ts'
+import type { StatementKind } from './statement-kind.ts'
 import { untilRead } from './stream-wait.ts'
 import { cannotCommit, isInTransaction } from './transaction-status.ts'
 
@@ -23,6 +24,7 @@ export interface LeaseDependencies {
   readonly source: ConnectionSource
   readonly clock: Clock
   readonly random: Random
+  readonly reads: KnownReads
   /** For callers without a scope: how long a refused statement is tried again. */
   readonly acquireTimeoutMs: number
   readonly onEvent: (event: PoolEvent) => void
@@ -86,11 +88,11 @@ export class Lease implements DatabaseConnection {
   }
 
   executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
-    const { clock, observer } = this.#deps
+    const { clock, observer, reads } = this.#deps
     const { flavour } = this.#held().session
     const { kind } = query.query
     const startedAtMs = clock.now()
-    return this.#run(query.sql, query.parameters, statementKind(query), () => toPreparable(query.query)).then(
+    return this.#run(query.sql, query.parameters, reads.kindOf(query), () => toPreparable(query.query)).then(
       (result) => {
         observer.ran({ flavour, kind, ms: clock.now() - startedAtMs })
         return toQueryResult<R>(result)
@@ -103,7 +105,7 @@ export class Lease implements DatabaseConnection {
   }
 
   async *streamQuery<R>(query: CompiledQuery): AsyncIterableIterator<QueryResult<R>> {
-    this.#note(statementKind(query), query.sql)
+    this.#note(this.#deps.reads.kindOf(query), query.sql)
     while (!this.#held().isProven) await this.#prove()
     await this.#untilRead()
     // A reader that waits for another statement of this lease never comes back: Kysely lets that in only after it.

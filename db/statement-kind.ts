@@ -34,9 +34,18 @@ export function asRead<T extends CompiledQuery | OperationNodeSource>(what: T): 
   return what
 }
 
-/** Told by Kysely's nodes, never by the text. Not kept: for a statement that is built anew, that costs as much as the walk. */
+/** Told by Kysely's nodes, never by the text. */
 export function statementKind({ query }: { readonly query: RootOperationNode }): StatementKind {
   return kinds.get(query) ?? kindOfRoot(query)
+}
+
+/** Whether somebody's word for it, or for a part of it, may have been needed to tell its kind. */
+export function isVouchedFor(node: OperationNode): boolean {
+  if (kinds.has(node)) return true
+  if (MEANINGS[node.kind] === 'value') return false
+  return Object.values(node)
+    .flat()
+    .some((part) => isNode(part) && isVouchedFor(part))
 }
 
 /** Keeps the kind of a statement that is built once and run often. */

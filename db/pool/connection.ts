@@ -204,7 +204,8 @@ export class Connection {
 
   /** Resolves when the rows of a stream have all arrived that a next statement would wait for; undefined without one. */
   get unread(): Promise<void> | undefined {
-    return (this.#queued.findLast(({ stream }) => stream) ?? this.#running)?.stream?.ended.promise
+    if (!this.#running) return undefined // as on nearly each call
+    return (this.#queued.findLast(({ stream }) => stream) ?? this.#running).stream?.ended.promise
   }
 
   /**
