@@ -1,3 +1,4 @@
+import { kinds } from './faults-kinds.ts'
 import { describeBound, type Figure, type FigureRecord, isMet, withUnit } from './figures.ts'
 
 /** A column of the report: whose figures on which server. */
@@ -75,6 +76,15 @@ export function renderReport(records: readonly FigureRecord[]): string {
     row(['scenario', 'why']),
     row(['---', '---']),
     ...limits.map(row),
+    '',
+    '## Kinds of inputs',
+    '',
+    "What other people's servers, programs and networks do to it, by kind: what was tried, on both servers unless it says",
+    'otherwise, and where the tests are (below `test/`).',
+    '',
+    row(['kind', 'tried', 'tests']),
+    row(['---', '---', '---']),
+    ...kinds.map(row),
     '',
   ].join('\n')
 }
