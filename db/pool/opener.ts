@@ -67,9 +67,9 @@ export class Opener {
     this.#deps = deps
   }
 
-  /** Attempts under way, those for a connection outside the pool among them. */
-  get underWay(): number {
-    return this.#underWay.size
+  /** Attempts that are counted on: those that are silent apart, which may still wait long after others got through. */
+  get countedOn(): number {
+    return this.#underWay.size - this.#silent().length
   }
 
   /** The last attempt's error, or that the server is silent; undefined when the last one succeeded. */
@@ -123,15 +123,19 @@ export class Opener {
     const nowMs = clock.now()
     const { count, room, urgency } = demand()
     const outside = this.#requests.length
-    const silent = [...this.#underWay].filter((attempt) => attempt.silentSinceMs !== undefined)
-    if (this.#underWay.size - silent.length >= count + outside) return undefined
+    if (this.countedOn >= count + outside) return undefined
     const delayMs = gate.delayMs(nowMs, outside > 0 ? 'high' : urgency)
     if (delayMs === undefined) return undefined
     if (delayMs > 0) return this.#lookAtPassword(nowMs, urgency) ? Math.min(delayMs, PASSWORD_LOOK_MS) : delayMs
-    return this.#underWay.size < Math.min(MAX_UNDER_WAY, room + outside) ? 0 : this.#makeRoom(silent, nowMs)
+    return this.#underWay.size < Math.min(MAX_UNDER_WAY, room + outside) ? 0 : this.#makeRoom(nowMs)
   }
 
-  #makeRoom([oldest]: readonly UnderWay[], nowMs: number): number | undefined {
+  #silent(): readonly UnderWay[] {
+    return [...this.#underWay].filter(({ silentSinceMs }) => silentSinceMs !== undefined)
+  }
+
+  #makeRoom(nowMs: number): number | undefined {
+    const [oldest] = this.#silent()
     if (oldest?.silentSinceMs === undefined) return undefined
     const leftMs = oldest.silentSinceMs + GIVES_WAY_AFTER_MS - nowMs
     if (leftMs > 0) return leftMs

@@ -111,7 +111,7 @@ export class ResilientPool implements ConnectionSource {
       idle: this.#members.count('idle'),
       acquired: this.#members.count('acquired'),
       waiting: this.#line.length,
-      connecting: this.#opener.underWay,
+      connecting: this.#opener.countedOn,
     }
   }
 

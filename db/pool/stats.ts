@@ -6,7 +6,7 @@ export interface PoolStats {
   readonly acquired: number
   /** Callers in the queue. */
   readonly waiting: number
-  /** Attempts to connect that are under way. */
+  /** Attempts to connect that are under way; not those that the server leaves without a word, and others start beside. */
   readonly connecting: number
 }
 

@@ -95,15 +95,13 @@ test('beside silent attempts others start, as long as there is room; then the on
     attempts.map(({ startedAtMs }) => startedAtMs),
     [0, 1_000, 2_000],
   )
-  assert.equal(opener.underWay, 3)
   await advance(50)
   assert.deepEqual(
     attempts.map(({ isAbandoned }) => isAbandoned),
     [true, false, false, false],
   )
-  assert.equal(opener.underWay, 3)
   await advance(60_000)
-  assert.ok(opener.underWay <= 3)
+  assert.equal(attempts.filter(({ isAbandoned }) => !isAbandoned).length, 3)
 })
 
 test('silence is an outage that is told once, and what fails late after a success is none', async () => {
@@ -130,7 +128,17 @@ test('the next connection is for whoever needs it most: callers without any firs
   const connection = await attempts[1]?.succeed()
   assert.equal(((await outside) as unknown as FakeConnection).createdAtMs, connection?.createdAtMs)
   assert.equal(opened.length, 1)
-  assert.equal(opener.underWay, 0)
+  assert.equal(opener.countedOn, 0)
+})
+
+test('what is silent is not counted on until something is heard of it', async () => {
+  const { opener, attempts, advance } = createOpener({ count: 1, room: 1, urgency: 'high' })
+  opener.pump()
+  assert.equal(opener.countedOn, 1)
+  await advance(1_000)
+  assert.equal(opener.countedOn, 0)
+  attempts[0]?.hooks.onHeard?.()
+  assert.equal(opener.countedOn, 1)
 })
 
 test('who asks for a connection outside is told at once when the server refuses, is silent, or the opener is closed', async () => {
