@@ -508,10 +508,10 @@ export class ResilientPool implements ConnectionSource {
 
   async #close(deadlineMs: number): Promise<void> {
     this.#stopUpkeep()
-    this.#opener.close()
     this.#line.rejectAll(() => new PoolClosedError())
     for (const member of this.#members.idle()) this.#evict(member, 'closed')
     await this.#untilEmpty(deadlineMs)
+    this.#opener.close() // not sooner: the control connection may still be on its way, and ends what is left
     await Promise.all(this.#members.all().map(({ connection }) => this.#cutOff(connection)))
     await this.#control.close()
   }
