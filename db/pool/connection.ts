@@ -1,4 +1,12 @@
-import { classifyStatementError, type Flavour, NOT_SENT, UNKNOWN, UNSENDABLE, type Verdict } from '../classify-error.ts'
+import {
+  asDriverError,
+  classifyStatementError,
+  type Flavour,
+  NOT_SENT,
+  UNKNOWN,
+  UNSENDABLE,
+  type Verdict,
+} from '../classify-error.ts'
 import type { Clock } from '../clock.ts'
 import { StatementTooLargeError } from '../errors.ts'
 import type { Preparable } from '../preparable.ts'
@@ -239,6 +247,21 @@ export class Connection {
    * link takes.
    */
   async ask(sql: string, leastMs: number): Promise<unknown> {
+    // Not knowing is an answer that every caller of this method handles.
+    return await this.#askWithin(sql, leastMs).catch(() => undefined)
+  }
+
+  /** As `ask`, for the number of the error that the server answers: 0 where it answers none. */
+  async askForErrno(sql: string, leastMs: number): Promise<number | undefined> {
+    try {
+      await this.#askWithin(sql, leastMs)
+      return 0
+    } catch (error) {
+      return this.isDead ? undefined : asDriverError((error as StatementFailure).cause).errno
+    }
+  }
+
+  async #askWithin(sql: string, leastMs: number): Promise<unknown> {
     const timeoutMs = this.#link.boundMs(leastMs, this.#clock.now())
     let isOver = false
     const cancel = this.#scheduleAfterPoll(timeoutMs, () => {
@@ -246,8 +269,6 @@ export class Connection {
     })
     try {
       return await this.run(sql, [])
-    } catch {
-      return undefined // not knowing is an answer that every caller of this method handles
     } finally {
       isOver = true
       cancel()

@@ -71,7 +71,8 @@ export class LateReads {
     const states = await Promise.race([control.inspect(late.map(({ connection }) => connection.session)), inTime])
     for (const { connection, handler, isAnswered } of late) {
       if (isAnswered) continue
-      if (states?.get(connection.session) === 'busy') handler.onBusy()
+      const state = states?.get(connection.session)
+      if (state === 'busy' || state === 'hidden') handler.onBusy()
       else handler.onSilent()
     }
   }

@@ -394,11 +394,13 @@ export class ResilientPool implements ConnectionSource {
     this.#members.move(member, { name: 'settling' })
     const isQuiet = await member.connection.waitUntilQuiet(this.#graceMs(member))
     const isLost = !isQuiet && this.#late.has(member)
-    if (!isQuiet && !isLost && !member.connection.isDead) await this.#control.kill(member.connection.session)
+    const isToEnd = !isQuiet && !isLost && !member.connection.isDead
+    const isEnded = !isToEnd || (await this.#control.kill(member.connection.session))
     if (member.state.name === 'evicted') return
     const mayStay = isQuiet && !note.isTransactionOpen && !note.isDirty && !member.retiredFor && !this.#closing
+    const stopped = isEnded ? 'stopped' : 'notStopped'
     if (mayStay) this.#keep(member)
-    else this.#evict(member, isQuiet ? 'transactionOpen' : isLost ? 'validationFailed' : 'stopped')
+    else this.#evict(member, isQuiet ? 'transactionOpen' : isLost ? 'validationFailed' : stopped)
   }
 
   #graceMs(member: Member): number {

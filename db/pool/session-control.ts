@@ -1,7 +1,10 @@
 import type { Connection, Session } from './connection.ts'
 
-/** What the server says of a session. */
-export type SessionState = 'busy' | 'idle' | 'gone'
+/**
+ * What the server says of a session. `hidden`: it is there, and at work as somebody else. While a routine or trigger runs
+ * with its definer's rights (SQL SECURITY DEFINER, the default), its session is not in the list that its own user sees.
+ */
+export type SessionState = 'busy' | 'hidden' | 'idle' | 'gone'
 
 /** What the server says of itself. */
 export interface ServerState {
@@ -19,8 +22,23 @@ interface Look {
   readonly by: Connection
 }
 
+/** A session in the process list. */
+interface ListedSession {
+  readonly id: number
+  readonly host: string
+  readonly command: string
+}
+
 /** Longest wait for the control connection's answer, in ms. */
 const ANSWER_TIMEOUT_MS = 250
+/** The same for what the server itself waits for, in seconds: less, so that its answer comes in time. */
+const EXPLAIN_LIMIT_S = 0.1
+/** How often a session that hides is looked for before it is left, and how often it is killed once it was seen. */
+const SIGHT_ATTEMPTS = 6
+const KILL_ATTEMPTS = 16
+/** ER_NO_SUCH_THREAD and ER_KILL_DENIED_ERROR, on both servers. */
+const NO_SUCH_THREAD = 1094
+const KILL_DENIED = 1095
 
 /**
  * Asks the server about sessions and kills them, over a connection of its own: that works with every other one taken.
@@ -49,13 +67,29 @@ export class SessionControl {
    * statement, and a transaction's locks go with it. Resolves to false when that cannot be done or be told.
    */
   async kill(session: Session): Promise<boolean> {
-    const found = await this.#look([session])
-    const state = found?.states.get(session)
-    if (!found || state === undefined) return false
-    if (state === 'gone') return true
-    // Over the same connection as the look: another may lead to another server, or to this one restarted, where the id
-    // is somebody else's.
-    return (await found.by.ask(`KILL ${session.id}`, ANSWER_TIMEOUT_MS)) !== undefined
+    const by = await this.#sight(session)
+    if (by === 'gone') return true
+    for (let attempt = 1; by && attempt <= KILL_ATTEMPTS; attempt += 1) {
+      const errno = await by.askForErrno(`KILL ${session.id}`, ANSWER_TIMEOUT_MS)
+      if (errno === 0 || errno === NO_SUCH_THREAD) return true
+      if (errno !== KILL_DENIED) return false // else it is hidden again
+    }
+    return false
+  }
+
+  /**
+   * The connection that saw the session with its HOST, for a KILL over the same: another may lead to another server, or to
+   * this one restarted, where the id is somebody else's. Nothing is killed by its id alone.
+   */
+  async #sight(session: Session): Promise<Connection | 'gone' | undefined> {
+    // A statement that calls a routine for each row hides its session and shows it again all the time.
+    for (let attempt = 1; attempt <= SIGHT_ATTEMPTS; attempt += 1) {
+      const found = await this.#look([session])
+      const state = found?.states.get(session)
+      if (state === 'gone') return state
+      if (state !== 'hidden') return state && found?.by
+    }
+    return undefined
   }
 
   /** What the server says of itself; undefined when it cannot be asked. */
@@ -83,13 +117,15 @@ export class SessionControl {
     )
     if (!answer) return undefined
     const { by } = answer
-    const rows = answer.rows as readonly { id: number; host: string; command: string }[]
-    const known = sessions.filter((session) => canBeAskedAbout(session) && session.server === by.session.server)
-    const stateOf = (session: Session): SessionState => {
-      const row = rows.find(({ id, host }) => id === session.id && host === session.host)
-      return row === undefined ? 'gone' : row.command === 'Sleep' ? 'idle' : 'busy'
+    const rows = answer.rows as readonly ListedSession[]
+    const states = new Map<Session, SessionState>()
+    for (const session of sessions) {
+      if (!canBeAskedAbout(session) || session.server !== by.session.server) continue
+      const row = rows.find(({ id }) => id === session.id)
+      const state = row ? stateOf(row, session) : await stateOfMissing(session, by)
+      if (state) states.set(session, state)
     }
-    return { by, states: new Map(known.map((session) => [session, stateOf(session)])) }
+    return { by, states }
   }
 
   /** Asks once more over a new connection when the old one is silent: the network may have forgotten it. */
@@ -118,6 +154,23 @@ export class SessionControl {
     })
     return opening
   }
+}
+
+function stateOf({ host, command }: ListedSession, session: Session): SessionState {
+  if (host !== session.host) return 'gone' // its id is another's by now
+  return command === 'Sleep' ? 'idle' : 'busy'
+}
+
+/**
+ * What has become of a session that is not in the list; undefined when the server does not say. 1094 alone means that it is
+ * gone: of one that is hidden MariaDB says 1227, MySQL 1045, or 3012 while it runs a CALL.
+ */
+async function stateOfMissing({ id, flavour }: Session, by: Connection): Promise<SessionState | undefined> {
+  // MariaDB's answer waits for a session that can be seen again until that one next looks up: for a sleep, to its end.
+  const bound = flavour === 'mariadb' ? `SET STATEMENT max_statement_time = ${EXPLAIN_LIMIT_S} FOR ` : ''
+  const errno = await by.askForErrno(`${bound}EXPLAIN FOR CONNECTION ${id}`, ANSWER_TIMEOUT_MS)
+  if (errno === undefined) return undefined
+  return errno === NO_SUCH_THREAD ? 'gone' : 'hidden'
 }
 
 /**

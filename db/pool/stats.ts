@@ -16,6 +16,7 @@ export const evictReasons = [
   'validationFailed',
   'forgotten',
   'stopped',
+  'notStopped',
   'transactionOpen',
   'resetFailed',
   'idleTimeout',

@@ -108,7 +108,8 @@ test('#34 statements stopped just as they end never take another statement with 
   const killed = site.evictions.filter((reason) => reason === 'stopped').length
   assert.ok(killed > 0, 'some were killed')
   assert.deepEqual(
-    site.evictions.filter((reason) => reason !== 'stopped'),
+    // A KILL that meets the end of a SLEEP can take MariaDB 2 s: then nobody knows yet.
+    site.evictions.filter((reason) => reason !== 'stopped' && reason !== 'notStopped'),
     [],
   )
 })
