@@ -13,6 +13,9 @@ let trap: { readonly text: string; readonly spring: (flow: Flow) => void } | und
 /** Whether KILLs reach the server. */
 let isKillable: boolean
 
+/** Where a statement begins in its packet: behind length, number and command, and on MySQL the empty list of attributes. */
+const STATEMENT_AT = [5, 7]
+
 beforeAll(async () => {
   server = await startWriteServer()
 })
@@ -28,8 +31,8 @@ async function openService(): Promise<void> {
   service.proxy.onFlow = (flow) =>
     flow.watch('toServer', (chunk) => {
       if (!isKillable && chunk.includes('KILL ')) flow.forget()
-      // Behind length, number and command; a session's own set-up has words such as `autocommit`, too.
-      if (!trap || chunk.indexOf(trap.text) !== 5) return
+      // A session's own set-up has words such as `autocommit`, too.
+      if (!trap || !STATEMENT_AT.includes(chunk.indexOf(trap.text))) return
       const { spring } = trap
       trap = undefined
       spring(flow)
