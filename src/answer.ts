@@ -7,8 +7,14 @@ export class Answer extends ServerResponse {
 
   override writeHead(status: number, reason?: string | OutgoingHttpHeaders | unknown[], headers?: unknown): this
   override writeHead(status: number, headers: OutgoingHttpHeaders): this {
+    if (this.destroyed) return this
     // Whoever answers here, node-server and http-server.ts, gives the headers as one object.
     return super.writeHead(status, { ...headers, ...this.common })
+  }
+
+  /** Its client may have left: what is made for nobody, and Node's error for it, would cost 4 KB for each who did. */
+  override end(body?: unknown): this {
+    return this.destroyed ? this : super.end(body)
   }
 }
 

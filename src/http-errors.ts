@@ -41,6 +41,9 @@ export interface Verdict {
   readonly logAs?: 'info' | 'warn' | 'error'
 }
 
+/** Nobody reads this answer; the status is nginx's, for the access log. */
+const CLIENT_LEFT = 499
+
 export interface ErrorContext {
   /** Whether nothing was to be changed: then no value of the request can be at fault. Default false. */
   readonly isRead?: boolean
@@ -51,8 +54,7 @@ export function judgeError(error: unknown, { isRead = false }: ErrorContext = {}
   if (error instanceof ProblemError) return { status: error.status, detail: error.detail, errors: error.errors }
   // By status, never by message: hono's body-limit has none, and its validator's may quote the input.
   if (error instanceof HTTPException) return { status: error.status }
-  // Nobody reads this answer; the status is nginx's, for the access log.
-  if (error instanceof ClientLeftError) return { status: 499 }
+  if (error instanceof ClientLeftError) return { status: CLIENT_LEFT }
   if (error instanceof PositionUnusableError) {
     return judgeError(badRequest([{ parameter: 'after', detail: NOT_A_CURSOR }]))
   }
@@ -123,7 +125,7 @@ function unusable(detail: string): Verdict {
 }
 
 function judgeUnknownCommit({ cause }: CommitUnknownError): Verdict {
-  if (cause instanceof ClientLeftError) return { status: 499, logAs: 'warn' }
+  if (cause instanceof ClientLeftError) return { status: CLIENT_LEFT, logAs: 'warn' }
   if (cause instanceof DeadlineExceededError) {
     const detail = `The database did not confirm the change within ${Math.round(cause.timeoutMs)} ms. ${UNKNOWN}`
     return { status: 504, kind: OUTCOME_UNKNOWN, detail, logAs: 'warn' }
@@ -138,6 +140,7 @@ export function answerError(error: unknown, c: Context<AppEnv>, log: Log): Respo
   const requestId = c.get('requestId')
   const key = kind && c.get('idempotencyKey')
   if (logAs) log[logAs]({ err: error, requestId, ...c.get('trace') }, `answered ${status}`)
+  if (status === CLIENT_LEFT) return new Response(null, { status })
   return c.body(problemBody({ status, kind, requestId, detail, errors }), status as ContentfulStatusCode, {
     'Content-Type': PROBLEM_TYPE,
     'Cache-Control': 'no-store',

@@ -17,7 +17,10 @@ export interface HttpServer {
   /** Opens the port; until `serve` every request is told to come back. @throws {ListenError} */
   listen(address: { readonly host: string; readonly port: number }): Promise<AddressInfo>
   serve(fetch: (request: Request) => Response | Promise<Response>): void
-  /** Ends each connection with its next answer; after the delay takes no new ones, and lets what runs finish. */
+  /**
+   * With a delay ends each connection with its next answer from now on. Then takes no new ones, lets what runs finish,
+   * and ends each connection with its next answer, or when nothing has come for `SETTLE_MS`.
+   */
   close(options: CloseOptions): Promise<void>
 }
 
@@ -28,8 +31,13 @@ interface CloseOptions {
   readonly deadlineMs: number
 }
 
-/** How long nothing must have run before connections without a whole request are closed, in ms. */
-const SETTLE_MS = 50
+/** Longest time to take what the kernel has accepted, in ms. */
+const ACCEPT_MS = 50
+/**
+ * How long nothing must have run before connections without a whole request are closed, in ms: whoever asks twice a second
+ * is told with an answer, also by a client that was held up for a while.
+ */
+const SETTLE_MS = 500
 /** An iteration of the event loop that handles nothing takes less, in ms. */
 const SHORT_POLL_MS = 0.5
 
@@ -57,13 +65,18 @@ export function createHttpServer(clock: Clock): HttpServer {
     },
     (request, response) => {
       running += 1
+      if (isDraining) {
+        // Of several that were sent without waiting the last: nothing is read after the answer that ends a connection.
+        const before = latest.get(request.socket)
+        if (before && !before.headersSent) before.removeHeader('Connection')
+        response.setHeader('Connection', 'close')
+      }
       latest.set(request.socket, response)
       onChange?.()
       response.on('close', () => {
         running -= 1
         onChange?.()
       })
-      if (isDraining) response.setHeader('Connection', 'close')
       answer(request, response)
     },
   )
@@ -78,6 +91,11 @@ export function createHttpServer(clock: Clock): HttpServer {
     })
   })
 
+  function endConnectionsWithAnswers(): void {
+    isDraining = true
+    for (const response of latest.values()) if (!response.headersSent) response.setHeader('Connection', 'close')
+  }
+
   /** One full poll of the event loop, whatever it is in the middle of now. */
   async function pollOnce(): Promise<void> {
     await nextCheck()
@@ -86,10 +104,10 @@ export function createHttpServer(clock: Clock): HttpServer {
 
   /**
    * Takes what the kernel has accepted, which would be reset with the port: until a poll brings none, and so little else
-   * that hardly any can have come after it was looked for; for `SETTLE_MS` at most.
+   * that hardly any can have come after it was looked for; for `ACCEPT_MS` at most.
    */
   async function untilNoneComes(): Promise<void> {
-    const giveUpAtMs = clock.now() + SETTLE_MS
+    const giveUpAtMs = clock.now() + ACCEPT_MS
     for (;;) {
       await nextCheck()
       const before = accepted
@@ -138,14 +156,17 @@ export function createHttpServer(clock: Clock): HttpServer {
     },
     async close({ delayMs, deadlineMs }) {
       if (!server.listening) return
-      isDraining = true
-      for (const response of latest.values()) if (!response.headersSent) response.setHeader('Connection', 'close')
       // Nobody was sent here yet while it was starting.
-      if (isServing && delayMs > 0) await new Promise<void>((resolve) => clock.schedule(delayMs, resolve))
+      if (isServing && delayMs > 0) {
+        endConnectionsWithAnswers()
+        await new Promise<void>((resolve) => clock.schedule(delayMs, resolve))
+      }
       await untilNoneComes()
       const closed = once(server, 'close')
       // The port alone: http's own close() would also cut idle connections off, on which a request may be on its way.
       NetServer.prototype.close.call(server)
+      // Without a delay not sooner: whose connection is ended comes anew, and would meet the port just when it closes.
+      endConnectionsWithAnswers()
       await untilQuiet(deadlineMs)
       server.close() // stops its timers
       server.closeAllConnections()

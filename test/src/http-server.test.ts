@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import type { ServerResponse } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, test } from 'vitest'
@@ -121,9 +122,46 @@ test('requests that were sent one after the other without waiting are all let fi
   const text = rawAnswer(get('/') + get('/'))
   while (answers.length < 2) await sleep(1)
   const closed = server.close(now(60_000))
+  while (!(await isRefused()));
   for (const answer of answers) answer()
   assert.equal((await text).match(/finished/g)?.length, 2)
   assert.match(await text, /finishedHTTP.*connection: close/is)
+  await closed
+})
+
+test('a request sent behind one that was to be the last is answered, and is the last', async () => {
+  const answers: (() => void)[] = []
+  server.serve(() => new Promise((resolve) => answers.push(() => resolve(new Response('finished')))))
+  const socket = await open(get('/'))
+  const text = readAll(socket)
+  while (answers.length < 1) await sleep(1)
+  const closed = server.close(now(60_000))
+  while (!(await isRefused()));
+  socket.write(get('/'))
+  while (answers.length < 2) await sleep(1)
+  for (const answer of answers) answer()
+  assert.equal((await text).match(/finished/g)?.length, 2)
+  assert.equal((await text).match(/connection: close/gi)?.length, 1)
+  await closed
+})
+
+test('without a delay no connection is ended before the port is closed: its client would come anew', async () => {
+  const arrived = Promise.withResolvers<void>()
+  const { promise, resolve } = Promise.withResolvers<Response>()
+  server.serve(() => {
+    arrived.resolve()
+    return promise
+  })
+  const socket = await open(get('/'))
+  const text = readAll(socket)
+  await arrived.promise
+  const closed = server.close(now(60_000))
+  resolve(new Response('finished'))
+  await once(socket, 'data')
+  await sleep(300) // A client that asks three times a second is told too.
+  server.serve(() => new Response('last'))
+  socket.write(get('/'))
+  assert.match(await text, /connection: keep-alive.*finishedHTTP.*connection: close.*last$/is)
   await closed
 })
 
@@ -154,6 +192,22 @@ test('a client that leaves aborts its request', async () => {
   await arrived.promise
   socket.destroy()
   await left.promise
+})
+
+test('nothing is written for a client that has left', async () => {
+  const given = Promise.withResolvers<ServerResponse>()
+  const answered = Promise.withResolvers<Response>()
+  server.serve((_request: Request, env?: { outgoing: ServerResponse }) => {
+    if (env) given.resolve(env.outgoing)
+    return answered.promise
+  })
+  const socket = await open(get('/'))
+  const outgoing = await given.promise
+  socket.destroy()
+  await once(outgoing, 'close')
+  answered.resolve(new Response('nobody reads this'))
+  await sleep(10)
+  assert.deepEqual([outgoing.headersSent, outgoing.writableEnded], [false, false])
 })
 
 test('a body of a megabyte that nobody reads does no harm', async () => {
