@@ -9,6 +9,7 @@ import type { ConnectionSource } from './pool/connection-source.ts'
 import type { PoolEvent } from './pool/stats.ts'
 import type { UseObserver } from './pool/use-observer.ts'
 import { type Preparable, toPreparable } from './preparable.ts'
+import { isReadOnlyValue } from './read-only.ts'
 import { pauseBeforeReplay } from './replay-pause.ts'
 import type { Scope } from './scope.ts'
 import type { StatementKind } from './statement-kind.ts'
@@ -448,7 +449,7 @@ export class Lease implements DatabaseConnection {
 async function isReadOnlyServer(connection: Connection, cause: unknown): Promise<boolean> {
   if ((cause as { errno?: unknown }).errno !== 1290) return true // a driver's error, or it had no such verdict
   const rows = await connection.ask('select @@global.read_only as isReadOnly', ROLLBACK_TIMEOUT_MS)
-  return Array.isArray(rows) && rows[0]?.isReadOnly === 1
+  return Array.isArray(rows) && isReadOnlyValue(rows[0]?.isReadOnly)
 }
 
 function toQueryResult<R>(result: unknown): QueryResult<R> {

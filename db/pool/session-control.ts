@@ -1,3 +1,4 @@
+import { isReadOnlyValue } from '../read-only.ts'
 import type { Connection, Session } from './connection.ts'
 
 /**
@@ -193,5 +194,5 @@ function toServerState(rows: unknown): ServerState | undefined {
   const [row] = rows as (Record<keyof ServerState, unknown> | undefined)[]
   if (!row) return undefined
   const { version, isReadOnly, maxConnections } = row
-  return { version: String(version), isReadOnly: Number(isReadOnly) === 1, maxConnections: Number(maxConnections) }
+  return { version: String(version), isReadOnly: isReadOnlyValue(isReadOnly), maxConnections: Number(maxConnections) }
 }
