@@ -8,7 +8,6 @@ import { type ResilientMysqlDialect, resilientMysqlDialect } from '../../db/dial
 import type { PoolOptions } from '../../db/pool/options.ts'
 import type { EvictReason, PoolEvent } from '../../db/pool/stats.ts'
 import { Scope } from '../../db/scope.ts'
-import { strictSession } from '../../db/session-variables.ts'
 import { asRead } from '../../db/statement-kind.ts'
 import { type FaultProxy, startFaultProxy } from './fault-proxy.ts'
 import type { Flow } from './fault-proxy-flow.ts'
@@ -77,7 +76,7 @@ export class PoolSite {
     this.dialect = resilientMysqlDialect({
       connection: { ...server.account, ...proxy.address, ...connection },
       currentScope: () => this.#scopes.getStore(),
-      session: strictSession,
+      session: { time_zone: '+00:00', innodb_lock_wait_timeout: 1 },
       onEvent: (event) => this.events.push(event),
       ...(pool && { pool }),
     })
