@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, test } from 'vitest'
+import { createCityWriter, tallyWrites, WRITE_TOKEN } from '../support/city-writer.ts'
 import { type FaultServer, type FaultSite, openFaultSite, startFaultServer, until } from '../support/fault-site.ts'
 import { lasting } from '../support/faults-run.ts'
-import { atMost, given, reportFigures } from '../support/figures.ts'
+import { atLeast, atMost, given, reportFigures } from '../support/figures.ts'
 import { failedOf, slowestMs } from '../support/request-figures.ts'
 
 const LIMIT_MS = 120_000
@@ -49,6 +50,28 @@ test(
         evicted.reduce((sum, [, count]) => sum + Number(count), 0),
         0,
       ),
+    ])
+  },
+  LIMIT_MS,
+)
+
+test(
+  'writes over such a link are all done, given time for their round trips',
+  async () => {
+    site = await openFaultSite(server, {
+      prepare: (proxy) => proxy.delayReplies(300),
+      environment: { WRITE_TOKENS: WRITE_TOKEN, REQUEST_TIMEOUT_MS: '15000' },
+    })
+    const clients = site.startClients({ exchange: createCityWriter() })
+    await sleep(lasting(30_000, 8_000))
+    const writes = await clients.stop()
+    const tally = await tallyWrites(server, writes)
+    await reportFigures('every reply 300 ms late, writes', server, [
+      given('writes', writes.length),
+      atLeast('acknowledged', (100 * tally.acknowledged) / writes.length, 100, '%'),
+      atMost('lost', tally.lost, 0),
+      atMost('duplicated', tally.duplicated, 0),
+      atMost('slowest', slowestMs(writes), 15_000, 'ms'),
     ])
   },
   LIMIT_MS,
