@@ -134,7 +134,7 @@ export const NOT_SENT: Verdict = { outcome: 'notSent', ...LOST_CONNECTION }
 /** It was sent, and the connection lost before its answer. */
 export const UNKNOWN: Verdict = { outcome: 'unknown', ...LOST_CONNECTION }
 /** The statement's own fault, found before it was written. */
-export const UNSENDABLE: Verdict = STATEMENT
+export const UNSENDABLE: Verdict = { ...STATEMENT }
 
 /** How a failed attempt to connect is met: tried again, or told to every waiter at once. */
 export type ConnectVerdict = 'transient' | 'full' | 'credentials' | 'permanent'

@@ -1,5 +1,5 @@
 import type { CompiledQuery, DatabaseConnection, QueryResult, TransactionSettings } from 'kysely'
-import { isCommitRolledBack, type Outcome } from './classify-error.ts'
+import { isCommitRolledBack, type Outcome, UNSENDABLE } from './classify-error.ts'
 import type { Clock } from './clock.ts'
 import { CommitUnknownError, StatementLostError, TransactionEndedError } from './errors.ts'
 import type { KnownReads } from './known-reads.ts'
@@ -72,6 +72,8 @@ export class Lease implements DatabaseConnection {
   /** When a statement was first refused. */
   #refusedAtMs: number | undefined
   #isPinned = false
+  /** Given back by its holder, who may have left a statement under way: nothing more is acquired for it. */
+  #isReleased = false
 
   static acquire(deps: LeaseDependencies, scope: Scope | undefined): Promise<Lease> {
     return deps.source.acquire(scope).then((connection) => new Lease(deps, scope, connection))
@@ -201,6 +203,11 @@ export class Lease implements DatabaseConnection {
   }
 
   release(): void {
+    this.#isReleased = true
+    this.#giveBack()
+  }
+
+  #giveBack(): void {
     const connection = this.#connection
     this.#connection = undefined
     if (!connection) return
@@ -285,7 +292,7 @@ export class Lease implements DatabaseConnection {
   async #prove(): Promise<void> {
     const connection = this.#held()
     this.#connection = undefined
-    this.#connection = await this.#deps.source.prove(connection, this.#scope)
+    this.#take(await this.#deps.source.prove(connection, this.#scope))
   }
 
   /** Spares a read after a pause the round trip of a ping: when no answer may ever come it moves to another connection. */
@@ -298,7 +305,7 @@ export class Lease implements DatabaseConnection {
         if (this.#connection !== connection) return source.release(next, { isTransactionOpen: false, isDirty: false })
         isMoved = true
         onEvent({ name: 'retried', outcome: 'unknown' })
-        this.release()
+        this.#giveBack()
         this.#connection = next
         this.#attempt(statement).then(resolve, reject)
       })
@@ -309,6 +316,8 @@ export class Lease implements DatabaseConnection {
         },
         (error) => {
           stop()
+          // What was never sent has proved nothing.
+          if (error instanceof StatementFailure && error.verdict === UNSENDABLE) connection.isProven = false
           if (!isMoved) reject(error)
         },
       )
@@ -327,8 +336,8 @@ export class Lease implements DatabaseConnection {
     let error = first
     for (let attempt = 1; ; attempt += 1) {
       if (!(error instanceof StatementFailure)) throw error
-      const explained = await this.#explain(error)
-      if (!this.#mayRunAgain(explained, statement, attempt)) throw this.#reported(explained)
+      const explained = inDoubt(await this.#explain(error), error, statement)
+      if (this.#isReleased || !this.#mayRunAgain(explained, statement, attempt)) throw this.#reported(explained)
       this.#deps.onEvent({ name: 'retried', outcome: explained.outcome })
       await this.#moveOn(explained, attempt)
       try {
@@ -361,23 +370,32 @@ export class Lease implements DatabaseConnection {
   }
 
   async #moveOn(refusal: StatementLostError, attempt: number): Promise<void> {
-    this.release()
+    this.#giveBack()
     // A lost connection needs no pause, since connecting has its own; a refusal would be repeated at once.
     if (refusal.outcome === 'refused' || refusal.outcome === 'rolledBack') {
       await pauseBeforeReplay(this.#deps, { attempt, scope: this.#scope, refusal })
     }
-    this.#connection = await this.#deps.source.acquire(this.#scope)
+    this.#take(await this.#deps.source.acquire(this.#scope))
+  }
+
+  /** Holds this connection from now on, unless its holder has gone meanwhile. */
+  #take(connection: Connection): void {
+    this.#connection = connection
+    if (!this.#isReleased) return
+    this.#giveBack()
+    throw new StatementLostError('notSent', { cause: new Error('the connection was released meanwhile') })
   }
 
   /** The error that callers see: the server's own word about the statement, or what is certain about its loss. */
   async #explain(failure: StatementFailure): Promise<unknown> {
     const { cause, verdict } = failure
-    const endSession = this.#sessionEnder()
     const outcome = await this.#outcomeOf(failure)
     const isAnswer = outcome !== 'notSent' && outcome !== 'unknown'
-    const options = { cause, endSession, isAnswer }
+    // Made where it is used: the questions in between may end the session, too.
+    const lost = (what: StatementLostError['outcome']) =>
+      new StatementLostError(what, { cause, endSession: this.#sessionEnder(), isAnswer })
     if (this.#transaction.name !== 'open') {
-      return outcome === 'failed' || outcome === 'commitUnknown' ? cause : new StatementLostError(outcome, options)
+      return outcome === 'failed' || outcome === 'commitUnknown' ? cause : lost(outcome)
     }
     if (outcome === 'failed') {
       // A refusal that was doubted is no certain word about the transaction.
@@ -385,10 +403,10 @@ export class Lease implements DatabaseConnection {
       if (isKept || (verdict.isSessionUsable && (await this.#isStillOpen()))) return cause
     }
     if (outcome === 'refused' && verdict.isSessionUsable && !this.#transaction.mayHaveCommitted) {
-      return new StatementLostError('refused', options)
+      return lost('refused')
     }
     // Lost, or a deadlock's victim: whatever the transaction did before is undone, or must be.
-    return new StatementLostError(this.#lose(cause), options)
+    return lost(this.#lose(cause))
   }
 
   /** Nothing of the transaction runs any more; says whether it is certain that nothing of it stays. */
@@ -443,6 +461,16 @@ export class Lease implements DatabaseConnection {
     if (isUnknown) this.#deps.onEvent({ name: 'unknownOutcome' })
     return error
   }
+}
+
+/**
+ * An answer that refuses or undoes is the word about all of a statement, but for one that may commit on its way: a procedure
+ * keeps what it had committed before its deadlock. A session that ends (4031) had not begun.
+ */
+function inDoubt(explained: unknown, { verdict }: StatementFailure, { kind, sql }: Statement): unknown {
+  const isAnswer = explained instanceof StatementLostError && explained.isAnswer
+  if (!isAnswer || !verdict.isSessionUsable || kind !== 'other' || cannotCommit(sql)) return explained
+  return new StatementLostError('unknown', { cause: explained.cause, isAnswer: true })
 }
 
 /** 1290 is the answer to other options' refusals too (secure_file_priv, skip_grant_tables): the server is asked. */

@@ -11,7 +11,7 @@ export function isInTransaction(answer: unknown): boolean | undefined {
 
 const COMMENTS = String.raw`(?:\s|--\s.*\n|#.*\n|/\*(?!M?!)[^]*?\*/)*`
 const WORDS =
-  'select|insert|update|delete|replace|with|do|show|explain|describe|desc|savepoint|release|(?:create|drop)\\s+temporary'
+  'select|insert|update|delete|replace|with|do|show|explain|describe|desc|savepoint|release|set\\s+transaction|(?:create|drop)\\s+temporary'
 const HARMLESS = new RegExp(`^${COMMENTS}(?:${WORDS})\\b`, 'i')
 
 /**

@@ -6,6 +6,7 @@ import { createConnection } from 'mysql2/promise'
 import { afterAll, beforeAll, test } from 'vitest'
 import { type ResilientMysqlOptions, resilientMysqlDialect } from '../../db/dialect.ts'
 import { isDatabaseError } from '../../db/errors.ts'
+import { asRead } from '../../db/statement-kind.ts'
 import { createTestSchema, type TestSchema } from '../support/test-database.ts'
 
 interface Schema {
@@ -164,4 +165,18 @@ test('an event is told when the pool can be used again: a callback may ask, chec
     assert.deepEqual(await sessions(), [])
     assert.equal(dialect.stats.total, 0)
   })
+})
+
+test('a connection that is given back while its read runs is not acquired again for that read', async () => {
+  const { db, dialect } = open({ pool: { size: 2 } })
+  const reads: Promise<unknown>[] = []
+  for (let time = 0; time < 3; time += 1) {
+    await db.connection().execute(async (held) => {
+      reads.push(held.selectNoFrom(asRead(sql`sleep(20.75)`).as('slept')).execute())
+      reads.at(-1)?.catch(() => {})
+    })
+  }
+  for (const read of reads) await assert.rejects(read, { name: 'StatementLostError' })
+  assert.equal(dialect.stats.acquired, 0)
+  await db.destroy()
 })

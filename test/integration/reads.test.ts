@@ -28,6 +28,14 @@ beforeAll(async () => {
     server,
     `CREATE TABLE ${database}.calls (id INT AUTO_INCREMENT PRIMARY KEY, what VARCHAR(50)) ENGINE=InnoDB`,
   )
+  // What it inserts is committed before it fails.
+  await queryAsAdmin(
+    server,
+    `CREATE PROCEDURE ${database}.act_and_fail(what VARCHAR(50), number INT) MODIFIES SQL DATA SQL SECURITY INVOKER BEGIN
+      INSERT INTO ${database}.calls (what) VALUES (what);
+      SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = number;
+    END`,
+  )
 })
 afterAll(() => server.dispose())
 afterEach(() => site.dispose())
@@ -146,3 +154,17 @@ test('every function that is taken for built in is built in on this server', asy
   })
   assert.deepEqual(unknown, [])
 })
+
+test.each([1213, 1836, 1047])(
+  'a procedure that has committed before it was refused is not called again: %i',
+  async (errno) => {
+    site = await openPoolSite(server, { pool: { size: 2 } })
+    const what = `refused ${errno}`
+    await assert.rejects(
+      sql`call act_and_fail(${what}, ${errno})`.execute(site.db),
+      (error) => error instanceof StatementLostError && error.outcome === 'unknown',
+    )
+    const calls = await queryAsAdmin(server, `SELECT id FROM ${server.account.database}.calls WHERE what = '${what}'`)
+    assert.equal(calls.length, 1)
+  },
+)
