@@ -48,7 +48,7 @@ export interface Database {
   createScope(timeoutMs: number): Scope
   /** Runs `task`, every statement of it in `scope`: none outlives it, nor waits longer for a connection. */
   runInScope<T>(scope: Scope, task: () => T): T
-  /** Pings and recycles idle connections and asks the server about itself: within 500 ms, shared for 1 s; never throws. */
+  /** Pings and recycles idle connections and asks the server about itself: within 500 ms, 800 over a slow link, shared for 1 s; never throws. */
   health(): Promise<HealthReport>
   /** Ends every connection: holders have `deadlineMs` to finish. Never rejects. */
   close(options: { readonly deadlineMs: number }): Promise<void>

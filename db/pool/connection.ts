@@ -445,7 +445,7 @@ export class Connection {
     if (this.#running !== statement) return
     this.#running = undefined
     this.#leave(statement)
-    this.#lastAnswerTurn = this.#turn.current
+    if (statement.isSent) this.#lastAnswerTurn = this.#turn.current
     // One whose caller's time is up does not start.
     for (let next = this.#queued.shift(); next; next = this.#queued.shift()) {
       this.#start(next)
@@ -500,7 +500,9 @@ export class Connection {
           return
         }
         this.#isSilent = !this.isDead
-        settle(new Error(`no answer within ${timeoutMs} ms`))
+        const silence = new Error(`no answer within ${timeoutMs} ms`)
+        settle(silence)
+        this.destroy(silence) // the control connection has nobody else who would
       }
       let cancel = this.#scheduleAfterPoll(timeoutMs, expire)
       start(settle)

@@ -65,10 +65,11 @@ export class LateReads {
     if (late.length === 0) return
     for (const { handler } of late) handler.onLate()
     const { clock, link, control } = this.#deps
-    const inTime = new Promise<undefined>((resolve) => {
-      clock.schedule(link.boundMs(WORD_WITHIN_MS, clock.now()), () => resolve(undefined))
-    })
-    const states = await Promise.race([control.inspect(late.map(({ connection }) => connection.session)), inTime])
+    const noWord = Promise.withResolvers<undefined>()
+    const cancel = clock.schedule(link.boundMs(WORD_WITHIN_MS, clock.now()), () => noWord.resolve(undefined))
+    const sessions = late.map(({ connection }) => connection.session)
+    const states = await Promise.race([control.inspect(sessions), noWord.promise])
+    cancel()
     for (const { connection, handler, isAnswered } of late) {
       if (isAnswered) continue
       const state = states?.get(connection.session)

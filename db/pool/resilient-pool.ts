@@ -398,7 +398,8 @@ export class ResilientPool implements ConnectionSource {
     const isEnded = !isToEnd || (await this.#control.kill(member.connection.session))
     if (member.state.name === 'evicted') return
     const mayStay = isQuiet && !note.isTransactionOpen && !note.isDirty && !member.retiredFor && !this.#closing
-    const stopped = isEnded ? 'stopped' : 'notStopped'
+    // Its server may know nothing of the end of a flow that was found to be forgotten meanwhile.
+    const stopped = member.retiredFor === 'forgotten' ? 'forgotten' : isEnded ? 'stopped' : 'notStopped'
     if (mayStay) this.#keep(member)
     else this.#evict(member, isQuiet ? 'transactionOpen' : isLost ? 'validationFailed' : stopped)
   }
@@ -467,7 +468,11 @@ export class ResilientPool implements ConnectionSource {
 
   /** Opens the successor of a connection that is past its lifetime; the old one serves until then. */
   #replaceOne(): void {
-    if (this.#isReplacing || this.#opener.lastFailure !== undefined) return
+    if (this.#isReplacing) return
+    if (this.#members.total > this.#options.size) {
+      this.#retireOldest() // one that was opened beside a late one is a successor as well
+      return
+    }
     this.#isReplacing = true
     this.#opener.pump()
   }

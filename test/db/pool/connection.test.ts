@@ -90,7 +90,7 @@ const turnsOfTheLoop = async () => {
 }
 
 /** A ping that is never answered: how long until the connection is dead, in ms. */
-async function lastingOf(ping: Promise<boolean>, { clock, connection }: Awaited<ReturnType<typeof open>>) {
+async function lastingOf(ping: Promise<boolean>, { clock, connection, raw }: Awaited<ReturnType<typeof open>>) {
   const startedAtMs = clock.now()
   while (!connection.isDead) {
     clock.advance(1)
@@ -98,6 +98,7 @@ async function lastingOf(ping: Promise<boolean>, { clock, connection }: Awaited<
   }
   assert.equal(await ping, false)
   assert.equal(connection.isSilent, true)
+  assert.equal(raw.isSocketClosed, true)
   return clock.now() - startedAtMs
 }
 
@@ -147,4 +148,16 @@ test('#54 an answer that came before the loop could look counts, though the time
   clock.advance(5_000)
   assert.deepEqual(await answer, [])
   assert.deepEqual(raw.statements, ['SELECT 1'])
+})
+
+test('a statement that could not be sent proves nothing about the connection', async () => {
+  const { connection, raw } = await open()
+  await assert.rejects(
+    connection.run('SELECT ?', ['x'.repeat(70_000_000)]),
+    (error) => error instanceof StatementFailure,
+  )
+  assert.equal(connection.isFresh, false)
+  assert.deepEqual(raw.statements, [])
+  await connection.run('SELECT 1', [])
+  assert.equal(connection.isFresh, true)
 })

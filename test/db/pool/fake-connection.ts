@@ -8,7 +8,14 @@ import type { ColumnDefinition, MysqlConnection, MysqlStatement } from '../../..
 /** What stands for mysql2's connection: its server answers every statement and ping at once, as long as it is told to. */
 class FakeMysqlConnection implements MysqlConnection {
   readonly threadId: number
-  readonly stream = { bytesRead: 0, on: () => {}, destroy: () => {} }
+  isSocketClosed = false
+  readonly stream = {
+    bytesRead: 0,
+    on: () => {},
+    destroy: () => {
+      this.isSocketClosed = true
+    },
+  }
   readonly statements: string[] = []
   /** What the server has against the next statements. */
   readonly prepareErrors: object[] = []
