@@ -254,8 +254,12 @@ export class Lease implements DatabaseConnection {
   #confirm(result: unknown, mayCommit: boolean): unknown {
     const isOpen = isInTransaction(result)
     if (isOpen || (isOpen === undefined && !mayCommit)) return result
-    if (isOpen === undefined) return this.#isStillOpen().then((isThere) => (isThere ? result : this.#end()))
-    return this.#end()
+    if (isOpen !== undefined) return this.#end()
+    return this.#isStillOpen().then((isThere) => {
+      if (isThere) return result
+      if (this.#scope?.reason) throw this.#scope.reason // that ended the question
+      return this.#end()
+    })
   }
 
   #end(): never {

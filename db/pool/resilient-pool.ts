@@ -376,8 +376,9 @@ export class ResilientPool implements ConnectionSource {
         break
       case 'keep':
         // A holder may have kept it for long after its last answer.
-        if (this.#line.length > 0 && !connection.isFresh) void this.#checkAndSupply(member)
-        else this.#supply(member)
+        if (this.#line.length === 0 || connection.isFresh) this.#supply(member)
+        else if (this.#judge(member, this.#deps.clock.now()) === 'validate') void this.#validate(member)
+        else void this.#checkAndSupply(member)
     }
   }
 
