@@ -27,8 +27,8 @@ export const kinds: readonly (readonly [kind: string, tried: string, tests: stri
   ],
   [
     'what looks like a read and is none',
-    'locks, user variables, stored functions and raw fragments inside SELECT, INSERT and UPDATE; every kind of Kysely node; functions of both servers by name; routines that hide their session from its own user',
-    '`integration/reads`, `db/statement-kind`',
+    'locks, user variables, stored functions and raw fragments inside SELECT, INSERT and UPDATE; every kind of Kysely node; functions of both servers by name; procedures that commit and then fail; functions, procedures, views and triggers with the rights of their definer, which hide the session from its own user',
+    '`integration/reads`, `integration/definers-rights`, `db/statement-kind`',
   ],
   [
     'a statement that repeats its own cause',
