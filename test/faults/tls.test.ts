@@ -7,6 +7,7 @@ import { afterAll, beforeAll, test } from 'vitest'
 import type { ConnectionOptions, TlsOptions } from '../../db/connection-options.ts'
 import { resilientMysqlDialect } from '../../db/dialect.ts'
 import type { PoolEvent } from '../../db/pool/stats.ts'
+import { asRead } from '../../db/statement-kind.ts'
 import { parseConfig } from '../../src/config.ts'
 import { type Certificate, createAuthority, createSelfSigned } from '../support/certificates.ts'
 import { openPoolSite } from '../support/pool-site.ts'
@@ -42,8 +43,10 @@ function open(connection: ConnectionOptions): Opened {
 }
 
 /** The cipher that the server says a session has: what it does not say is no TLS. */
+/** As a read: the session that it finds may be one that was killed, which neither side has noticed yet. */
 async function cipherOf(db: Kysely<unknown>): Promise<string> {
-  const { rows } = await sql<{ Value: string }>`SHOW SESSION STATUS LIKE 'Ssl_cipher'`.execute(db)
+  const question = sql<{ Value: string }>`SHOW SESSION STATUS LIKE 'Ssl_cipher'`.compile(db)
+  const { rows } = await db.executeQuery(asRead(question))
   return rows[0]?.Value ?? ''
 }
 
